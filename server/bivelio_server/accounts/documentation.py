@@ -1,0 +1,59 @@
+"""The OpenAPI entry of sign-in, which is no operation: its request and reply are bare, as the reference prints them."""
+
+from typing import Any, Final
+
+from bivelio_server.accounts.sign_in import PasswordGrant, RefreshGrant, Tokens
+from bivelio_server.kit.errors import (
+    BodyTooLarge,
+    CredentialsExpired,
+    InternalError,
+    NotAuthenticated,
+    TooManyRequests,
+    Unavailable,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from bivelio_server.kit.openapi import error_replies
+
+AUTH_MODELS: Final = [(PasswordGrant, "validation"), (RefreshGrant, "validation"), (Tokens, "serialization")]
+_ERRORS: Final = (
+    ValidationFailed, BodyTooLarge, UnsupportedMediaType, NotAuthenticated, CredentialsExpired, TooManyRequests,
+    InternalError, Unavailable,
+)  # fmt: skip
+
+
+def auth_paths(refs: dict[Any, Any]) -> dict[str, Any]:
+    grants = [refs[PasswordGrant, "validation"], refs[RefreshGrant, "validation"]]
+    tokens = {"application/json": {"schema": refs[Tokens, "serialization"]}}
+    return {
+        "/v1/auth/token": {
+            "post": {
+                "operationId": "auth.token",
+                "tags": ["auth"],
+                "summary": "Sign in, or trade a refresh token",
+                "security": [],
+                "parameters": [
+                    {
+                        "name": "grant_type",
+                        "in": "query",
+                        "required": True,
+                        "schema": {"enum": ["password", "refresh_token"]},
+                    },
+                    {
+                        "name": "apikey",
+                        "in": "header",
+                        "description": "A key of the organisation and environment to sign in to.",
+                        "schema": {"type": "string"},
+                    },
+                ],
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": {"anyOf": grants}}},
+                },
+                "responses": {
+                    "200": {"description": "Tokens.", "content": tokens},
+                    **error_replies(_ERRORS, refs),
+                },
+            }
+        }
+    }

@@ -1,0 +1,111 @@
+"""Making an organisation with its owner and keys, as the operator, over the owner's connection."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import psycopg
+from pydantic import BaseModel
+
+from bivelio_server.accounts.api_keys import generate_key
+from bivelio_server.accounts.passwords import hash_password
+from bivelio_server.accounts.roles import Plan
+from bivelio_server.kit.caller import Environment, Scope
+from bivelio_server.kit.ids import new_id
+from bivelio_server.kit.models import Email, Name
+
+_ALL_SCOPES: Final = [scope.value for scope in Scope]
+
+
+class ProvisionRequest(BaseModel):
+    organization: Name
+    plan: Plan
+    email: Email
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionedKeys:
+    live_secret: str
+    test_secret: str
+    live_publishable: str
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    organization_id: str
+    user_id: str
+    keys: ProvisionedKeys
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def provision(owner_url: str, request: ProvisionRequest) -> Provisioned:
+    """The organisation of that name and owner, made when missing, with fresh keys."""
+    now = datetime.now(UTC)
+    with psycopg.connect(owner_url) as connection:
+        connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"provision:{request.email.lower()}",))
+        user_id = _user(connection, request, now)
+        org_id = _organisation(connection, request, user_id, now)
+        keys = ProvisionedKeys(
+            live_secret=_key(connection, org_id, user_id, "secret", Environment.live, now),
+            test_secret=_key(connection, org_id, user_id, "secret", Environment.sandbox, now),
+            live_publishable=_key(connection, org_id, user_id, "publishable", Environment.live, now),
+        )
+    return Provisioned(str(org_id), str(user_id), keys)
+
+
+def _user(connection: psycopg.Connection, request: ProvisionRequest, now: datetime) -> UUID:
+    row = connection.execute(
+        "insert into users (id, email, password_hash, created_at) values (%s, %s, %s, %s)"
+        " on conflict (lower(email)) do update set password_hash = excluded.password_hash returning id",
+        (uuid4(), request.email, hash_password(request.password), now),
+    ).fetchone()
+    assert row is not None
+    user_id: UUID = row[0]
+    return user_id
+
+
+def _organisation(connection: psycopg.Connection, request: ProvisionRequest, user_id: UUID, now: datetime) -> UUID:
+    found = connection.execute(
+        "update organizations o set plan = %s from members m"
+        " where o.name = %s and m.org_id = o.id and m.user_id = %s returning o.id",
+        (request.plan, request.organization, user_id),
+    ).fetchone()
+    if found is not None:
+        existing: UUID = found[0]
+        return existing
+    org_id = uuid4()
+    connection.execute(
+        "insert into organizations (id, name, plan, created_at) values (%s, %s, %s, %s)",
+        (org_id, request.organization, request.plan, now),
+    )
+    connection.execute(
+        "insert into members (org_id, user_id, role, created_at) values (%s, %s, 'owner', %s)",
+        (org_id, user_id, now),
+    )
+    return org_id
+
+
+def _key(
+    connection: psycopg.Connection,
+    org_id: UUID,
+    user_id: UUID,
+    key_type: str,
+    environment: Environment,
+    now: datetime,
+) -> str:
+    new = generate_key(key_type, environment)
+    scopes = _ALL_SCOPES if key_type == "secret" else [Scope.read.value]
+    columns = (
+        org_id, new_id("key"), f"{environment.value} {key_type}", key_type, environment.value, scopes, new.digest,
+        new.prefix, new.last4, user_id, now,
+    )  # fmt: skip
+    connection.execute(
+        "insert into api_keys (org_id, id, name, type, environment, scopes, digest, prefix, last4, created_by,"
+        " created_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        columns,
+    )
+    return new.key

@@ -1,0 +1,85 @@
+"""Composition: which features there are, and how they become one ASGI application."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Mount, Route
+
+from bivelio_server.accounts import operations as keys
+from bivelio_server.accounts.authentication import Authentication
+from bivelio_server.accounts.documentation import AUTH_MODELS, auth_paths
+from bivelio_server.accounts.sign_in import SignIn
+from bivelio_server.accounts.tokens import AccessTokens
+from bivelio_server.contacts import operations as contacts
+from bivelio_server.health import livez, metrics, readyz
+from bivelio_server.installation import Installation
+from bivelio_server.kit.clock import Clock
+from bivelio_server.kit.context import Reaction, Services
+from bivelio_server.kit.db import Database
+from bivelio_server.kit.door import OperationsDoor
+from bivelio_server.kit.http import OutgoingHttp
+from bivelio_server.kit.middleware import RequestMiddleware, render_http_exception
+from bivelio_server.kit.openapi import build_document
+from bivelio_server.kit.operations import Catalogue, Feature
+from bivelio_server.kit.secrets import Cipher
+from bivelio_server.kit.wakeups import Wakeups
+from bivelio_server.reference_page import reference_routes
+
+VERSION: Final = version("bivelio-server")
+FEATURES: Final[tuple[Feature, ...]] = (contacts.feature, keys.feature)
+REACTIONS: Final[Mapping[str, Reaction]] = {}
+
+
+def compose_services(installation: Installation, clock: Clock | None = None) -> Services:
+    settings = installation.settings
+    return Services(
+        settings=settings,
+        database=Database(installation.serving_url, pool_size=settings.database_pool),
+        http=OutgoingHttp(private_networks=settings.private_networks, user_agent=f"BiVelio/{VERSION}"),
+        cipher=Cipher(installation.secret_key),
+        clock=clock or Clock(),
+        wakeups=Wakeups(installation.serving_url),
+        catalogue=Catalogue(FEATURES),
+        reactions=REACTIONS,
+    )
+
+
+@asynccontextmanager
+async def opened(services: Services) -> AsyncIterator[Services]:
+    """The services with their connections open."""
+    await services.database.open()
+    try:
+        yield services
+    finally:
+        await services.http.aclose()
+        await services.database.close()
+
+
+def create_app(services: Services, installation: Installation) -> Starlette:
+    """The HTTP application; its services must be open while it serves."""
+    tokens = AccessTokens(installation.secret_key, timedelta(seconds=services.settings.access_token_seconds))
+    authentication = Authentication(services.database, tokens, services.clock)
+    app = Starlette(
+        routes=[
+            Route("/v1/auth/token", SignIn(services, authentication, tokens).answer, methods=["POST"]),
+            Mount("/v1", OperationsDoor(services, authentication)),
+            Route("/livez", livez),
+            Route("/readyz", readyz(services)),
+            Route("/metrics", metrics(services)),
+            *reference_routes(openapi_document(services.catalogue, services.settings.address)),
+        ],
+        exception_handlers={HTTPException: render_http_exception},
+    )
+    app.add_middleware(RequestMiddleware)
+    return app
+
+
+def openapi_document(catalogue: Catalogue, address: str) -> dict[str, Any]:
+    return build_document(
+        catalogue, version=VERSION, address=address, extra={"paths": auth_paths, "models": AUTH_MODELS}
+    )

@@ -1,0 +1,170 @@
+"""Contacts: the people and companies that an organisation knows.
+
+The reference module: new features copy its shape (schemas, models, queries, events, operations).
+"""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from bivelio_server.contacts import queries
+from bivelio_server.contacts.events import CREATED, UPDATED
+from bivelio_server.contacts.models import Contact as ContactRow
+from bivelio_server.contacts.schemas import (
+    Contact,
+    ContactCreate,
+    ContactList,
+    ContactPage,
+    ContactReference,
+    ContactUpdate,
+    SavedContact,
+)
+from bivelio_server.events.recording import record
+from bivelio_server.kit.caller import Scope
+from bivelio_server.kit.context import Context
+from bivelio_server.kit.errors import Impossible, NotFound, Problem, StaleVersion
+from bivelio_server.kit.ids import new_id
+from bivelio_server.kit.models import Pagination, parse_phone
+from bivelio_server.kit.operations import Effect, Feature
+from bivelio_server.kit.rows import identity
+from bivelio_server.kit.search import searchable
+from bivelio_server.kit.text import Text, fold
+
+RESTORABLE: Final = timedelta(days=30)
+
+feature: Final = Feature("contacts")
+
+
+@feature.operation(
+    "list", path="/v1/contacts", scope=Scope.read, effect=Effect.read,
+    summary=Text("Lista o busca contactos", "List or search contacts"),
+)  # fmt: skip
+async def list_contacts(context: Context, data: ContactList) -> ContactPage:
+    contacts, total = await queries.list_contacts(context, data)
+    return ContactPage.model_validate({"contacts": contacts, "pagination": Pagination.of(data, total)})
+
+
+@feature.operation(
+    "get", scope=Scope.read, effect=Effect.read, errors=[NotFound],
+    summary=Text("Obtiene un contacto", "Get a contact"),
+)  # fmt: skip
+async def get(context: Context, data: ContactReference) -> Contact:
+    return _view(await queries.get(context, data.id))
+
+
+@feature.operation(
+    "create", scope=Scope.write, effect=Effect.transactional, errors=[NotFound, Impossible],
+    summary=Text("Crea un contacto", "Create a contact"),
+)  # fmt: skip
+async def create(context: Context, data: ContactCreate) -> SavedContact:
+    now = context.now
+    row = ContactRow(
+        **identity(context.caller), **data.model_dump(), id=new_id("ct"), version=1, created_at=now, updated_at=now
+    )
+    row.custom_fields = _merged({}, data.custom_fields)
+    await _assign_company(context, row, data.company_id)
+    _normalise(row)
+    context.session.add(row)
+    await context.session.flush()
+    await record(context, CREATED, _view(row))
+    return await _saved(context, row)
+
+
+@feature.operation(
+    "update", scope=Scope.write, effect=Effect.transactional, errors=[NotFound, Impossible, StaleVersion],
+    summary=Text("Actualiza un contacto", "Update a contact"),
+)  # fmt: skip
+async def update(context: Context, data: ContactUpdate) -> SavedContact:
+    row = await queries.get(context, data.id, lock=True)
+    if data.if_version not in (None, row.version):
+        raise StaleVersion
+    before = _view(row)
+    await _apply(context, row, data)
+    if _view(row) != before:
+        await _save_change(context, row)
+    return await _saved(context, row)
+
+
+@feature.operation(
+    "delete", scope=Scope.write, effect=Effect.transactional, errors=[NotFound], irreversible=False,
+    summary=Text("Borra un contacto; se puede restaurar durante 30 días", "Delete a contact; restorable for 30 days"),
+)  # fmt: skip
+async def delete(context: Context, data: ContactReference) -> Contact:
+    row = await queries.get(context, data.id, lock=True)
+    row.deleted_at = context.now
+    await context.session.flush()
+    return _view(row)
+
+
+@feature.operation(
+    "restore", scope=Scope.write, effect=Effect.transactional, errors=[NotFound],
+    summary=Text("Restaura un contacto borrado", "Restore a deleted contact"),
+)  # fmt: skip
+async def restore(context: Context, data: ContactReference) -> Contact:
+    row = await queries.get_deleted(context, data.id, since=context.now - RESTORABLE)
+    row.deleted_at = None
+    await _save_change(context, row)
+    return _view(row)
+
+
+async def _apply(context: Context, row: ContactRow, data: ContactUpdate) -> None:
+    given = data.model_dump(include=data.model_fields_set - {"id", "if_version", "company_id", "custom_fields"})
+    for name, value in given.items():
+        if value is None and name in ("name", "tags"):
+            raise _cannot_be_null(name)
+        setattr(row, name, value)
+    if "custom_fields" in data.model_fields_set:
+        row.custom_fields = _merged(row.custom_fields, data.custom_fields)
+    if "company_id" in data.model_fields_set:
+        await _assign_company(context, row, data.company_id)
+    _normalise(row)
+
+
+async def _save_change(context: Context, row: ContactRow) -> None:
+    row.updated_at = context.now
+    row.version += 1
+    await context.session.flush()
+    if row.type == "company":
+        await queries.rename_company(context, row.id, fold(row.name))
+    await record(context, UPDATED, _view(row))
+
+
+async def _assign_company(context: Context, row: ContactRow, company_id: str | None) -> None:
+    row.company_id, row.company_search = company_id, ""
+    if company_id is None:
+        return
+    company = await queries.get(context, company_id, field="company_id")
+    if company.type != "company" or company.id == row.id:
+        raise Impossible(Problem("company_id", "company", _NOT_A_COMPANY))
+    row.company_search = fold(company.name)
+
+
+def _normalise(row: ContactRow) -> None:
+    row.email_key = row.email.lower() if row.email else None
+    row.phone_e164 = parse_phone(row.phone) if row.phone else None
+    row.own_search = searchable(row.name, row.email, row.phone, row.phone_e164)
+
+
+def _merged(present: dict[str, Any], changes: dict[str, Any] | None) -> dict[str, Any]:
+    if changes is None:
+        raise _cannot_be_null("custom_fields")
+    return {name: value for name, value in {**present, **changes}.items() if value is not None}
+
+
+def _cannot_be_null(field: str) -> Impossible:
+    text = Text("El campo '{field}' no puede ser null.", "The field '{field}' cannot be null.")
+    return Impossible(Problem(field, "not_null", text.format(field=field)))
+
+
+def _view(row: ContactRow) -> Contact:
+    return Contact.model_validate(row)
+
+
+async def _saved(context: Context, row: ContactRow) -> SavedContact:
+    duplicates = await queries.find_duplicates(context, row)
+    return SavedContact(possible_duplicates=duplicates, **_view(row).model_dump())
+
+
+_NOT_A_COMPANY: Final = Text(
+    "El campo 'company_id' debe ser una empresa distinta del propio contacto.",
+    "The field 'company_id' must be a company other than the contact itself.",
+)

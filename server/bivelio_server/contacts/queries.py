@@ -1,0 +1,103 @@
+"""Every query on contacts, each built from the caller."""
+
+from datetime import datetime
+from typing import Final, Literal
+
+from sqlalchemy import Select, Text, bindparam, or_, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from bivelio_server.contacts.models import Contact
+from bivelio_server.contacts.schemas import ContactList, Duplicate
+from bivelio_server.kit.context import Context
+from bivelio_server.kit.rows import business, identity, only
+from bivelio_server.kit.search import search_words
+
+MAX_DUPLICATES: Final = 5
+_LIST: Final = text("""
+    select found.total, c.id, c.type, c.name, c.email, c.phone, c.phone_e164, c.company_id, c.tags, c.custom_fields,
+           c.version, c.created_at, c.updated_at, c.deleted_at
+      from search_contacts(:words, :type, :tags, :company_id, :deleted, :sort, :limit, :offset) found
+      left join lateral unnest(found.ids) with ordinality as listed (id, position) on true
+      left join contacts c on c.org_id = :org_id and c.environment = :environment and c.id = listed.id
+     order by listed.position
+""").bindparams(bindparam("words", type_=ARRAY(Text)), bindparam("tags", type_=ARRAY(Text)))
+
+
+async def list_contacts(context: Context, data: ContactList) -> tuple[list[dict[str, object]], int]:
+    """One page of contacts as plain fields, and how many there are in all."""
+    rows = await context.session.execute(
+        _LIST,
+        {
+            **identity(context.caller),
+            "words": search_words(data.search),
+            "type": data.type,
+            "tags": data.tags,
+            "company_id": data.company_id,
+            "deleted": data.deleted,
+            "sort": data.sort,
+            "limit": data.per_page,
+            "offset": data.offset,
+        },
+    )
+    found = [dict(row) for row in rows.mappings()]
+    total = int(str(found[0]["total"]))
+    return [row for row in found if row["id"] is not None], total
+
+
+async def get(context: Context, contact_id: str, *, field: str = "id", lock: bool = False) -> Contact:
+    """A contact that is not deleted. Raises NotFound, naming the input `field`."""
+    return await only(context.session, _locked(_present(context), lock), contact_id, field=field)
+
+
+async def get_deleted(context: Context, contact_id: str, *, since: datetime) -> Contact:
+    """A contact deleted after `since`, locked. Raises NotFound."""
+    deleted = business(Contact, context.caller).where(Contact.deleted_at > since)
+    return await only(context.session, _locked(deleted, True), contact_id)
+
+
+async def find_duplicates(context: Context, contact: Contact) -> list[Duplicate]:
+    """Other contacts with the same e-mail or phone, at most MAX_DUPLICATES."""
+    same = []
+    if contact.email_key:
+        same.append(Contact.email_key == contact.email_key)
+    if contact.phone_e164:
+        same.append(Contact.phone_e164 == contact.phone_e164)
+    if not same:
+        return []
+    columns = (Contact.id, Contact.name, Contact.email_key, Contact.phone_e164)
+    query = _present(context).with_only_columns(*columns).where(or_(*same), Contact.id != contact.id)
+    rows = await context.session.execute(query.order_by(Contact.created_at, Contact.id).limit(MAX_DUPLICATES))
+    return [
+        Duplicate(id=row.id, name=row.name, matches=_matches(contact, row.email_key, row.phone_e164)) for row in rows
+    ]
+
+
+async def rename_company(context: Context, company_id: str, folded_name: str) -> None:
+    """Let the company's people be found under its new name."""
+    await context.session.execute(
+        update(Contact)
+        .where(
+            Contact.org_id == context.caller.org_id,
+            Contact.environment == context.caller.environment.value,
+            Contact.company_id == company_id,
+        )
+        .values(company_search=folded_name)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _present(context: Context) -> Select[Contact]:
+    return business(Contact, context.caller).where(Contact.deleted_at.is_(None))
+
+
+def _locked(query: Select[Contact], lock: bool) -> Select[Contact]:
+    return query.with_for_update() if lock else query
+
+
+def _matches(contact: Contact, email_key: str | None, phone_e164: str | None) -> list[Literal["email", "phone"]]:
+    matches: list[Literal["email", "phone"]] = []
+    if contact.email_key and contact.email_key == email_key:
+        matches.append("email")
+    if contact.phone_e164 and contact.phone_e164 == phone_e164:
+        matches.append("phone")
+    return matches

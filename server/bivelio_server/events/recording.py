@@ -1,0 +1,62 @@
+"""Recording an event in the transaction that causes it, and calling those who listen."""
+
+from collections import defaultdict
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+
+from bivelio_server.events.definitions import EventDefinition, RecordedEvent
+from bivelio_server.events.models import EventSubscription
+from bivelio_server.kit import json
+from bivelio_server.kit.context import Context
+from bivelio_server.kit.ids import new_id
+from bivelio_server.kit.models import Output
+from bivelio_server.kit.rows import identity
+
+_RECORD: Final = text("""
+    with recorded as (
+        insert into events (org_id, environment, id, event, occurred_at, data, origin, depth)
+        values (:org_id, :environment, :id, :event, :occurred_at, cast(:data as jsonb), :origin, :depth)
+    )
+    select kind, subscriber_id from event_subscriptions
+     where org_id = :org_id and environment = :environment and event = :event
+     order by kind, subscriber_id
+""")
+_FORGET: Final = text("""
+    delete from event_subscriptions
+     where org_id = :org_id and environment = :environment and kind = :kind and subscriber_id = :subscriber_id
+""")
+
+
+async def record(context: Context, definition: EventDefinition, data: Output) -> RecordedEvent:
+    """The event, frozen as it is now; deliveries and triggered runs are queued in the same transaction."""
+    event = RecordedEvent(new_id("evt"), definition.name, context.now, data.model_dump(), context.cause.depth)
+    rows = await context.session.execute(
+        _RECORD,
+        {
+            **identity(context.caller),
+            "id": event.id,
+            "event": event.name,
+            "occurred_at": event.occurred_at,
+            "data": json.dumps(event.data).decode(),
+            "origin": context.cause.origin,
+            "depth": event.depth,
+        },
+    )
+    listeners: dict[str, list[str]] = defaultdict(list)
+    for kind, subscriber_id in rows:
+        listeners[kind].append(subscriber_id)
+    for kind, subscriber_ids in listeners.items():
+        await context.services.reactions[kind](context, event, subscriber_ids)
+    return event
+
+
+async def subscribe(context: Context, kind: str, subscriber_id: str, events: list[str]) -> None:
+    """Let `subscriber_id` react to exactly these events from now on."""
+    whose = {**identity(context.caller), "kind": kind, "subscriber_id": subscriber_id}
+    await context.session.execute(_FORGET, whose)
+    if events:
+        await context.session.execute(
+            insert(EventSubscription).values([{**whose, "event": event} for event in dict.fromkeys(events)])
+        )

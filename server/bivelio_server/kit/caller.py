@@ -1,0 +1,81 @@
+"""Who is asking. Every query, event and run is built from a Caller, never from a bare organisation id."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Self
+from uuid import UUID
+
+
+class Environment(StrEnum):
+    live = "live"
+    sandbox = "sandbox"
+
+
+class Scope(StrEnum):
+    """What an operation needs. `admin` includes `write`, which includes `read`."""
+
+    read = "read"
+    write = "write"
+    admin = "admin"
+
+    @property
+    def included(self) -> frozenset["Scope"]:
+        return _INCLUDED[self]
+
+
+_INCLUDED = {
+    Scope.read: frozenset({Scope.read}),
+    Scope.write: frozenset({Scope.read, Scope.write}),
+    Scope.admin: frozenset(Scope),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated actor in one organisation and environment.
+
+    `actor` is `user:<uuid>`, `key:<id>` or `workflow:<id>`. `rights` holds what it may do, as scopes (`write`)
+    and narrow scopes (`contacts:write`). `user_id` is the person behind it: itself, the key's maker, the
+    workflow's activator.
+    """
+
+    org_id: UUID
+    environment: Environment
+    actor: str
+    user_id: UUID
+    rights: frozenset[str]
+    plan: str = "starter"
+
+    def may(self, scope: Scope, resource: str) -> bool:
+        return _allows(self.rights, scope, resource)
+
+    def limited_to(self, rights: Iterable[str]) -> Self:
+        """The same caller with at most `rights`."""
+        return replace(self, rights=intersect_rights(self.rights, rights))
+
+
+def intersect_rights(held: Iterable[str], limit: Iterable[str]) -> frozenset[str]:
+    """The rights that both sets grant; a wide right (`write`) covers the narrow ones (`contacts:write`)."""
+    mine, theirs = expand_rights(held), expand_rights(limit)
+    return frozenset(
+        {right for right in mine if _covers(theirs, right)} | {right for right in theirs if _covers(mine, right)}
+    )
+
+
+def expand_rights(rights: Iterable[str]) -> frozenset[str]:
+    """Rights with those that they include spelled out: `contacts:write` adds `contacts:read`."""
+    expanded: set[str] = set()
+    for right in rights:
+        prefix, _, scope = right.rpartition(":")
+        separator = ":" if prefix else ""
+        expanded.update(f"{prefix}{separator}{included}" for included in Scope(scope).included)
+    return frozenset(expanded)
+
+
+def _allows(rights: frozenset[str], scope: Scope, resource: str) -> bool:
+    return scope.value in rights or f"{resource}:{scope.value}" in rights
+
+
+def _covers(rights: frozenset[str], right: str) -> bool:
+    return right in rights or right.rpartition(":")[2] in rights

@@ -1,0 +1,73 @@
+"""What an operation is given: the caller, the open transaction and the services of the process."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bivelio_server.kit.caller import Caller
+from bivelio_server.kit.clock import Clock
+from bivelio_server.kit.db import Database
+from bivelio_server.kit.http import OutgoingHttp
+from bivelio_server.kit.secrets import Cipher
+from bivelio_server.kit.wakeups import Wakeups
+from bivelio_server.settings import Settings
+
+if TYPE_CHECKING:
+    from bivelio_server.kit.operations import Catalogue
+
+#: Called in the transaction of an event with its row and the ids of the subscribers of one kind.
+Reaction: TypeAlias = Callable[["Context", Any, Sequence[str]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What one process shares between all requests and steps; composed in `app.py`."""
+
+    settings: Settings
+    database: Database
+    http: OutgoingHttp
+    cipher: Cipher
+    clock: Clock
+    wakeups: Wakeups
+    catalogue: "Catalogue"
+    reactions: Mapping[str, Reaction]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What made this happen: `run:<instance id>` for a workflow step, and how many causes lie behind it."""
+
+    origin: str | None = None
+    depth: int = 0
+
+
+@dataclass(slots=True)
+class Context:
+    """One operation in one transaction. The door that made it commits; an operation never does."""
+
+    caller: Caller
+    session: AsyncSession
+    services: Services
+    cause: Cause = Cause()
+    topics: set[str] = field(default_factory=set)
+
+    @property
+    def now(self) -> datetime:
+        return self.services.clock.now()
+
+    def wake(self, topic: str) -> None:
+        """Wake the workers that wait for `topic`, once this transaction is committed."""
+        self.topics.add(topic)
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingCall:
+    """What the middle part of an external operation is given: the guarded door out, and its idempotency key."""
+
+    http: OutgoingHttp
+    cipher: Cipher
+    clock: Clock
+    idempotency_key: str

@@ -1,0 +1,147 @@
+"""The HTTP door: `POST <path>` with `{"action": …, "data": {…}}` for every operation of the catalogue."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from bivelio_server.kit import json
+from bivelio_server.kit.caller import Caller
+from bivelio_server.kit.context import Services
+from bivelio_server.kit.errors import (
+    BodyTooLarge,
+    InsufficientScope,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from bivelio_server.kit.execution import execute
+from bivelio_server.kit.models import Input
+from bivelio_server.kit.operations import Door, Operation
+from bivelio_server.kit.text import Text
+from bivelio_server.kit.validation import validation_failed
+
+Authenticate = Callable[[Request], Awaitable[Caller]]
+
+
+class OperationsDoor:
+    """The ASGI application below `/v1`."""
+
+    def __init__(self, services: Services, authenticate: Authenticate) -> None:
+        self._services = services
+        self._authenticate = authenticate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        operation = self._services.catalogue.at(request.scope["path"])
+        if operation is None or Door.http not in operation.doors:
+            raise NotFound
+        if request.method != "POST":
+            raise method_not_allowed(request.method)
+        request.state.operation = operation.name
+        caller = await self._authenticate(request)
+        request.state.caller = caller
+        if not caller.may(operation.scope, operation.resource):
+            raise insufficient_scope(operation)
+        data = read_envelope(operation, await read_json(request, self._services.settings.max_body_bytes))
+        output = await execute(operation, caller, data, self._services)
+        return json_response({"success": True, "data": output.model_dump()})
+
+
+def json_response(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(json.dumps(content), status, headers, media_type="application/json")
+
+
+def insufficient_scope(operation: Operation) -> InsufficientScope:
+    text = Text("La operación {name} requiere el permiso {scope}.", "The operation {name} requires the scope {scope}.")
+    return InsufficientScope(
+        text.format(name=operation.name, scope=operation.scope.value),
+        details={"required_scope": operation.scope.value},
+    )
+
+
+def method_not_allowed(method: str) -> MethodNotAllowed:
+    text = Text(
+        f"El método {method} no está permitido aquí; usa POST.",
+        f"The method {method} is not allowed here; use POST.",
+    )
+    return MethodNotAllowed(Problem("method", "method", text))
+
+
+async def read_json(request: Request, max_bytes: int) -> json.JSONValue:
+    """The body as JSON; an empty body is an empty object. Raises ValidationFailed (400, 413, 415)."""
+    body = await _read_body(request, max_bytes)
+    if not body:
+        return {}
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise UnsupportedMediaType(Problem("Content-Type", "application/json", _MEDIA_TYPE))
+    try:
+        return json.loads(body)
+    except json.InvalidJSON as error:
+        raise ValidationFailed(Problem("body", "json", error.reason)) from None
+
+
+async def _read_body(request: Request, max_bytes: int) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > max_bytes:
+        raise _too_large(max_bytes)
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > max_bytes:
+                raise _too_large(max_bytes)
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise ValidationFailed(Problem("body", "complete", _INCOMPLETE)) from None
+    return b"".join(chunks)
+
+
+def read_envelope(operation: Operation, body: json.JSONValue) -> Input:
+    """The operation's input out of the envelope. Raises ValidationFailed."""
+    if not isinstance(body, dict):
+        raise ValidationFailed(Problem("body", "object", _NOT_AN_OBJECT))
+    unknown = [name for name in body if name not in ("action", "data")]
+    if unknown:
+        raise ValidationFailed([Problem(name[:100], "unknown_field", _unknown_member(name)) for name in unknown[:20]])
+    if body.get("action", operation.action) != operation.action:
+        raise ValidationFailed(Problem("action", "one_of", _wrong_action(operation)))
+    try:
+        return operation.input.model_validate(body.get("data", {}))
+    except ValidationError as error:
+        raise validation_failed(error) from None
+
+
+def _unknown_member(name: str) -> Text:
+    text = Text(
+        'El campo \'{name}\' no existe; el cuerpo es {{"action", "data"}}.',
+        'The field \'{name}\' does not exist; the body is {{"action", "data"}}.',
+    )
+    return text.format(name=name[:100])
+
+
+def _wrong_action(operation: Operation) -> Text:
+    text = Text("El campo 'action' debe ser '{action}' en {path}.", "The field 'action' must be '{action}' at {path}.")
+    return text.format(action=operation.action, path=operation.path)
+
+
+def _too_large(max_bytes: int) -> BodyTooLarge:
+    text = Text(f"El cuerpo supera los {max_bytes} bytes.", f"The body is larger than {max_bytes} bytes.")
+    return BodyTooLarge(Problem("body", "max_length", text))
+
+
+_MEDIA_TYPE: Final = Text(
+    "El cuerpo debe enviarse con Content-Type: application/json.",
+    "The body must be sent with Content-Type: application/json.",
+)
+_INCOMPLETE: Final = Text("El cuerpo llegó incompleto.", "The body arrived incomplete.")
+_NOT_AN_OBJECT: Final = Text("El cuerpo debe ser un objeto JSON.", "The body must be a JSON object.")

@@ -1,0 +1,37 @@
+"""The one outgoing HTTP door.
+
+`OutgoingHttp` calls; `check_url` judges a URL when it is saved; the tree of failures is drawn in `errors.py`.
+"""
+
+from bivelio_server.kit.http.client import OutgoingHttp, OutgoingResponse
+from bivelio_server.kit.http.errors import (
+    AddressRefused,
+    ConnectFailed,
+    ConnectionLost,
+    DnsFailed,
+    OutgoingError,
+    ProtocolFailed,
+    RequestInvalid,
+    TimedOut,
+    TlsFailed,
+    UrlInvalid,
+)
+from bivelio_server.kit.http.network import Resolver
+from bivelio_server.kit.http.targets import check_url
+
+__all__ = [
+    "AddressRefused",
+    "ConnectFailed",
+    "ConnectionLost",
+    "DnsFailed",
+    "OutgoingError",
+    "OutgoingHttp",
+    "OutgoingResponse",
+    "ProtocolFailed",
+    "RequestInvalid",
+    "Resolver",
+    "TimedOut",
+    "TlsFailed",
+    "UrlInvalid",
+    "check_url",
+]

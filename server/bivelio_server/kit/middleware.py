@@ -1,0 +1,125 @@
+"""Around every request: its id, its log line, its metrics, and the one place where errors become replies."""
+
+import re
+import time
+from typing import Final
+
+import structlog
+from prometheus_client import Counter, Histogram
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+from sqlalchemy.exc import OperationalError as SQLAlchemyOperationalError
+from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bivelio_server.kit.door import json_response, method_not_allowed
+from bivelio_server.kit.errors import APIError, InternalError, NotFound, Unavailable
+from bivelio_server.kit.ids import new_id
+from bivelio_server.kit.text import negotiate_language
+
+_log = structlog.get_logger()
+_ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,100}")
+_DATABASE_GONE: Final = (
+    OperationalError,
+    PoolTimeout,
+    SQLAlchemyOperationalError,
+    SQLAlchemyTimeoutError,
+    OSError,
+)
+
+REQUESTS: Final = Counter("bivelio_requests_total", "Requests by operation and status.", ["operation", "status"])
+SECONDS: Final = Histogram(
+    "bivelio_request_seconds",
+    "Duration of requests by operation.",
+    ["operation"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
+)
+
+
+class RequestMiddleware:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(Request(scope, receive), send)
+        try:
+            await self._app(scope, receive, exchange.send)
+        except Exception as error:  # noqa: BLE001 - the last stop of every request: nothing may escape without a reply
+            await exchange.fail(error)
+        exchange.finish()
+
+
+class _Exchange:
+    """One request on its way through, from its id to its log line."""
+
+    def __init__(self, request: Request, send: Send) -> None:
+        self._request = request
+        self._send = send
+        self._started = time.perf_counter()
+        self._status = 0
+        given = request.headers.get("x-request-id", "")
+        self.request_id = given if _ACCEPTABLE_ID.fullmatch(given) else new_id("req")
+        request.state.request_id = self.request_id
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            message["headers"] = [*message.get("headers", []), (b"x-request-id", self.request_id.encode())]
+        await self._send(message)
+
+    async def fail(self, error: Exception) -> None:
+        if self._status:
+            _log.error("reply_interrupted", request_id=self.request_id, exc_info=error)
+            return
+        refusal = _as_api_error(error)
+        if refusal.status >= 500:
+            _log.error("request_failed", request_id=self.request_id, exc_info=error)
+        await _error_response(self._request, refusal)(self._request.scope, self._request.receive, self.send)
+
+    def finish(self) -> None:
+        seconds = time.perf_counter() - self._started
+        operation = getattr(self._request.state, "operation", "other")
+        REQUESTS.labels(operation, self._status).inc()
+        SECONDS.labels(operation).observe(seconds)
+        caller = getattr(self._request.state, "caller", None)
+        _log.info(
+            "request",
+            request_id=self.request_id,
+            operation=operation,
+            status=self._status,
+            milliseconds=round(seconds * 1000, 2),
+            organization_id=str(caller.org_id) if caller else None,
+            actor=caller.actor if caller else None,
+        )
+
+
+def _as_api_error(error: Exception) -> APIError:
+    if isinstance(error, APIError):
+        return error
+    if isinstance(error, _DATABASE_GONE):
+        return Unavailable()
+    return InternalError()
+
+
+def _error_response(request: Request, error: APIError) -> Response:
+    language = negotiate_language(request.headers.get("accept-language"))
+    headers: dict[str, str] = {"Content-Language": language}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if error.status == 405:
+        headers["Allow"] = "POST"
+    return json_response({"success": False, "error": error.render(language)}, error.status, headers)
+
+
+async def render_http_exception(request: Request, error: Exception) -> Response:
+    """What Starlette's router refuses (an unknown path, a wrong method), in our envelope."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    return _error_response(request, method_not_allowed(request.method) if status == 405 else NotFound())

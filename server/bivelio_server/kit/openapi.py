@@ -1,0 +1,133 @@
+"""The OpenAPI 3.1 document, generated from the operations."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from bivelio_server.kit.errors import (
+    APIError,
+    BodyTooLarge,
+    CredentialsExpired,
+    InsufficientScope,
+    InternalError,
+    NotAuthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from bivelio_server.kit.models import Output
+from bivelio_server.kit.operations import Catalogue, Door, Operation
+
+_REF: Final = "#/components/schemas/{model}"
+_ALWAYS: Final[tuple[type[APIError], ...]] = (
+    ValidationFailed, BodyTooLarge, UnsupportedMediaType, NotAuthenticated, CredentialsExpired, InsufficientScope,
+    InternalError, Unavailable,
+)  # fmt: skip
+_SECURITY: Final[list[dict[str, list[str]]]] = [{"ApiKey": []}, {"Bearer": []}]
+
+
+class ErrorProblem(Output):
+    field: str
+    constraint: str
+    message: str
+
+
+class ErrorDetails(BaseModel):
+    """The first problem, and under `errors` all of them; other members depend on the code."""
+
+    field: str | None = None
+    constraint: str | None = None
+    errors: list[ErrorProblem] = []
+
+
+class Error(BaseModel):
+    code: str
+    message: str
+    details: ErrorDetails | None = None
+    retry_after: int | None = None
+
+
+class ErrorReply(Output):
+    success: bool
+    error: Error
+
+
+def build_document(catalogue: Catalogue, *, version: str, address: str, extra: dict[str, Any]) -> dict[str, Any]:
+    """The document; `extra` adds paths (`paths`) and models (`models`) that are no operations."""
+    operations = [operation for operation in catalogue if Door.http in operation.doors]
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(ErrorReply, "serialization"), *extra["models"]]
+    for operation in operations:
+        models += [(operation.input, "validation"), (operation.output, "serialization")]
+    refs, definitions = models_json_schema(list(dict.fromkeys(models)), ref_template=_REF)
+    paths = {operation.path: {"post": _endpoint(operation, refs)} for operation in operations}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "BiVelio API", "version": version, "license": {"name": "Apache-2.0"}},
+        "servers": [{"url": address}],
+        "paths": {**paths, **extra["paths"](refs)},
+        "components": {
+            "schemas": definitions.get("$defs", {}),
+            "securitySchemes": {
+                "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "Bearer": {"type": "http", "scheme": "bearer"},
+            },
+        },
+        "security": _SECURITY,
+    }
+
+
+def _endpoint(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
+    envelope = {
+        "type": "object",
+        "properties": {"action": {"const": operation.action}, "data": refs[operation.input, "validation"]},
+        "additionalProperties": False,
+    }
+    if any(field.is_required() for field in operation.input.model_fields.values()):
+        envelope["required"] = ["data"]
+    return {
+        "operationId": operation.name,
+        "tags": [operation.resource],
+        "summary": operation.summary.en,
+        "description": _describe(operation),
+        "requestBody": {
+            "required": "required" in envelope,
+            "content": {"application/json": {"schema": envelope}},
+        },
+        "responses": {
+            "200": _reply("The operation's output.", _success(refs[operation.output, "serialization"])),
+            **error_replies([*_ALWAYS, *operation.errors], refs),
+        },
+    }
+
+
+def _describe(operation: Operation) -> str:
+    lines = [
+        operation.summary.es + ".",
+        f"Scope: `{operation.scope.value}`. Effect: `{operation.effect.value}`.",
+    ]
+    if operation.irreversible:
+        lines.append("Irreversible.")
+    return "\n\n".join(lines)
+
+
+def _success(output: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"success": {"const": True}, "data": output},
+        "required": ["success", "data"],
+    }
+
+
+def error_replies(errors: Iterable[type[APIError]], refs: dict[Any, Any]) -> dict[str, Any]:
+    """One reply per status, naming the codes that come with it."""
+    codes: dict[int, set[str]] = {}
+    for error in errors:
+        codes.setdefault(error.status, set()).add(error.code)
+    reply = refs[ErrorReply, "serialization"]
+    return {str(status): _reply(", ".join(sorted(codes[status])), reply) for status in sorted(codes)}
+
+
+def _reply(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}

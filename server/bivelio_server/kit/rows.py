@@ -1,0 +1,75 @@
+"""The kinds of row, and the only way to query them: from a Caller."""
+
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ARRAY, DateTime, Select, Text, func, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bivelio_server.kit.caller import Caller
+from bivelio_server.kit.db import Base
+from bivelio_server.kit.errors import NotFound
+from bivelio_server.kit.ids import is_well_formed
+from bivelio_server.kit.models import PageInput
+
+Moment = DateTime(timezone=True)
+TextArray = ARRAY(Text)
+Object = JSONB(none_as_null=True)
+
+
+class BusinessRow(Base):
+    """A row of one organisation and environment; sandbox ones are purged."""
+
+    __abstract__ = True
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    environment: Mapped[str] = mapped_column(Text, primary_key=True)
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+
+
+class OrganisationRow(Base):
+    """A row of one organisation, whatever the environment; never purged."""
+
+    __abstract__ = True
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+BusinessT = TypeVar("BusinessT", bound=BusinessRow)
+OrganisationT = TypeVar("OrganisationT", bound=OrganisationRow)
+RowT = TypeVar("RowT", bound=Base)
+
+
+def business(model: type[BusinessT], caller: Caller) -> Select[BusinessT]:
+    """All rows of `model` that are the caller's."""
+    return select(model).where(model.org_id == caller.org_id, model.environment == caller.environment.value)
+
+
+def organisation(model: type[OrganisationT], caller: Caller) -> Select[OrganisationT]:
+    """All rows of `model` of the caller's organisation."""
+    return select(model).where(model.org_id == caller.org_id)
+
+
+def identity(caller: Caller) -> dict[str, Any]:
+    """The columns that make a new row the caller's."""
+    return {"org_id": caller.org_id, "environment": caller.environment.value}
+
+
+async def only(session: AsyncSession, query: Select[RowT], row_id: str, *, field: str = "id") -> RowT:
+    """The row with `row_id` among those of `query`. Raises NotFound, naming the input `field`."""
+    if not is_well_formed(row_id):
+        raise NotFound(field)
+    model = query.column_descriptions[0]["entity"]
+    row: RowT | None = await session.scalar(query.where(model.id == row_id))
+    if row is None:
+        raise NotFound(field)
+    return row
+
+
+async def page_of(session: AsyncSession, query: Select[RowT], data: PageInput) -> tuple[list[RowT], int]:
+    """One page of `query` and how many rows it has in all."""
+    total = await session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+    rows = await session.scalars(query.limit(data.per_page).offset(data.offset))
+    return list(rows), total

@@ -1,0 +1,59 @@
+"""The schema, one file a change, never edited after release; run as the owner of the database."""
+
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from psycopg import sql
+from sqlalchemy import create_engine
+
+SERVING_GROUP: Final = "bivelio_serving"
+_LOCK: Final = 0x62_69_76_65
+
+
+def migrate(owner_url: str) -> None:
+    """Bring the schema to the newest version. Two processes that start at once take turns."""
+    engine = create_engine(owner_url.replace("postgresql://", "postgresql+psycopg://", 1))
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"select pg_advisory_lock({_LOCK})")
+            connection.commit()
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+            connection.exec_driver_sql(f"select pg_advisory_unlock({_LOCK})")
+    finally:
+        engine.dispose()
+
+
+def newest_version() -> str:
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def grant_serving_role(owner_url: str, role: str, password: str) -> None:
+    """Make the login role that serves: a member of the serving group and nothing else."""
+    name = sql.Identifier(role)
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        exists = connection.execute("select 1 from pg_roles where rolname = %s", (role,)).fetchone()
+        verb = sql.SQL("alter" if exists else "create")
+        connection.execute(
+            sql.SQL("{} role {} login nosuperuser nocreatedb nocreaterole nobypassrls password {}").format(
+                verb, name, sql.Literal(password)
+            )
+            if not exists
+            else sql.SQL("alter role {} login password {}").format(name, sql.Literal(password))
+        )
+        connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(SERVING_GROUP), name))
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("path_separator", "os")
+    return config

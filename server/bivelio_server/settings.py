@@ -1,0 +1,48 @@
+"""Every setting, each of them a `BIVELIO_…` environment variable."""
+
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, PositiveInt, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Network = IPv4Network | IPv6Network
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="BIVELIO_", extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address that the server listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port that the server listens on.")
+    public_url: str | None = Field(None, description="Address under which clients reach the server.")
+    data_dir: Path = Field(Path("data"), description="Folder of the embedded database and of the secret key.")
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL of the operator (owner role); without it the embedded one is used."
+    )
+    secret_key: SecretStr | None = Field(
+        None, description="Root of all signing and encryption keys; by default generated in the data folder."
+    )
+    private_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (),
+        description="Networks (CIDR, separated by commas) that outgoing calls may reach though they are private.",
+    )
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level that is logged.")
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token of /metrics; without it only this machine may read them."
+    )
+    database_pool: PositiveInt = Field(8, description="Connections that requests of one process may use at once.")
+    worker_slots: PositiveInt = Field(8, description="Durable steps that one process runs at once.")
+    lease_seconds: PositiveInt = Field(30, description="How long a worker owns a run without a sign of life.")
+    max_body_bytes: PositiveInt = Field(1_048_576, description="Largest body of a request.")
+    access_token_seconds: PositiveInt = Field(3600, description="Life of an access token.")
+    refresh_token_days: PositiveInt = Field(30, description="Life of a refresh token that is not used.")
+
+    @field_validator("private_networks", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @property
+    def address(self) -> str:
+        return self.public_url or f"http://{self.host}:{self.port}"

@@ -1,0 +1,109 @@
+"""The test bed: a real PostgreSQL of its own, a database per test process, one application, as many organisations as
+tests ask for. Organisations are walls apart, so tests need no clean-up between them."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from ipaddress import ip_network
+from pathlib import Path
+
+import httpx2
+import psycopg
+import pytest
+from pydantic import SecretStr
+from starlette.applications import Starlette
+
+from bivelio_server.app import compose_services, create_app, opened
+from bivelio_server.installation import Installation, prepare, serving_url
+from bivelio_server.kit.clock import MovableClock
+from bivelio_server.kit.context import Services
+from bivelio_server.kit.embedded_postgres import EmbeddedPostgres, libpq_url
+from bivelio_server.kit.secrets import SecretKey
+from bivelio_server.settings import Settings
+from tests.world import Organization, World
+
+SECRET_KEY = "a secret key for tests, of more than 32 characters"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        os.environ["BIVELIO_TEST_FOLDER"] = tempfile.mkdtemp(prefix="bivelio-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["BIVELIO_TEST_FOLDER"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def installation() -> Iterator[Installation]:
+    """This test process's own database, migrated; served as the role that serves in production."""
+    folder = Path(os.environ["BIVELIO_TEST_FOLDER"])
+    folder.chmod(0o755)
+    database = f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    embedded = EmbeddedPostgres(folder / "postgres", fsync=False)
+    with embedded as address:
+        with psycopg.connect(libpq_url(address.superuser_url()), autocommit=True) as connection:
+            connection.execute(f'create database "{database}" owner bivelio_owner')
+        owner_url = libpq_url(address.owner_url(database))
+        secret_key = SecretKey(SECRET_KEY)
+        settings = Settings(
+            secret_key=SecretStr(SECRET_KEY), private_networks=(ip_network("127.0.0.0/8"),), log_level="warning"
+        )
+        place = Installation(settings, owner_url, serving_url(owner_url, secret_key), secret_key, None)
+        prepare(place)
+        yield place
+
+
+@pytest.fixture(scope="session")
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture(scope="session")
+async def services(installation: Installation, clock: MovableClock) -> AsyncIterator[Services]:
+    async with opened(compose_services(installation, clock)) as services:
+        yield services
+
+
+@pytest.fixture(scope="session")
+async def app(services: Services, installation: Installation) -> Starlette:
+    return create_app(services, installation)
+
+
+@pytest.fixture(scope="session")
+async def http(app: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
+    """An anonymous client of the application."""
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://bivelio.test") as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def owner(installation: Installation) -> Iterator[psycopg.Connection]:
+    """The database as its owner sees it, past every wall: for arranging and for checking what was stored."""
+    with psycopg.connect(installation.owner_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def world(installation: Installation, http: httpx2.AsyncClient, owner: psycopg.Connection) -> World:
+    return World(installation, http, owner)
+
+
+@pytest.fixture
+def acme(world: World) -> Organization:
+    """A fresh organisation."""
+    return world.organization("Acme")
+
+
+@pytest.fixture
+def rival(world: World) -> Organization:
+    """Another fresh organisation, which must never see anything of the first."""
+    return world.organization("Rival")
