@@ -9,13 +9,14 @@ from uuid import UUID, uuid4
 from pydantic import Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from bivelio_server.accounts.authentication import Authentication
 from bivelio_server.accounts.passwords import PasswordCheck
 from bivelio_server.accounts.tokens import AccessTokens, Session
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.context import Services
-from bivelio_server.kit.door import json_response, read_json
+from bivelio_server.kit.door import json_response, method_not_allowed, read_json
 from bivelio_server.kit.errors import (
     CredentialsExpired,
     NotAuthenticated,
@@ -55,13 +56,21 @@ class Tokens(Output):
 
 
 class SignIn:
+    """The ASGI application at the path."""
+
     def __init__(self, services: Services, authentication: Authentication, tokens: AccessTokens) -> None:
         self._services = services
         self._authentication = authentication
         self._tokens = tokens
         self._check_password = PasswordCheck()
 
-    async def answer(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        if request.method != "POST":
+            raise method_not_allowed(request.method)
         request.state.operation = "auth.token"
         body = await read_json(request, self._services.settings.max_body_bytes)
         grant_type = request.query_params.get("grant_type")
@@ -152,7 +161,7 @@ def _read(model: type[Any], body: Any) -> Any:
     try:
         return model.model_validate(body)
     except ValidationError as error:
-        raise validation_failed(error) from None
+        raise validation_failed(error, whole="body") from None
 
 
 def _new_refresh_token() -> str:

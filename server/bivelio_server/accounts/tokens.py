@@ -55,7 +55,7 @@ class AccessTokens:
             return UUID(decoded.claims["sid"])
         except ExpiredTokenError:
             raise CredentialsExpired from None
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise NotAuthenticated from None
 
     def _claims(self, now: datetime) -> jwt.JWTClaimsRegistry:

@@ -3,12 +3,13 @@
 The reference module: new features copy its shape (schemas, models, queries, events, operations).
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bivelio_server.contacts import queries
 from bivelio_server.contacts.events import CREATED, UPDATED
 from bivelio_server.contacts.models import Contact as ContactRow
+from bivelio_server.contacts.queries import Lock
 from bivelio_server.contacts.schemas import (
     Contact,
     ContactCreate,
@@ -19,6 +20,7 @@ from bivelio_server.contacts.schemas import (
     SavedContact,
 )
 from bivelio_server.events.recording import record
+from bivelio_server.kit import json
 from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import Impossible, NotFound, Problem, StaleVersion
@@ -39,7 +41,7 @@ feature: Final = Feature("contacts")
     summary=Text("Lista o busca contactos", "List or search contacts"),
 )  # fmt: skip
 async def list_contacts(context: Context, data: ContactList) -> ContactPage:
-    contacts, total = await queries.list_contacts(context, data)
+    contacts, total = await queries.list_contacts(context, data, deleted_after=_restorable_since(context))
     return ContactPage.model_validate({"contacts": contacts, "pagination": Pagination.of(data, total)})
 
 
@@ -61,7 +63,7 @@ async def create(context: Context, data: ContactCreate) -> SavedContact:
         **identity(context.caller), **data.model_dump(), id=new_id("ct"), version=1, created_at=now, updated_at=now
     )
     row.custom_fields = _merged({}, data.custom_fields)
-    await _assign_company(context, row, data.company_id)
+    _assign_company(row, await _company(context, data.company_id))
     _normalise(row)
     context.session.add(row)
     await context.session.flush()
@@ -74,13 +76,17 @@ async def create(context: Context, data: ContactCreate) -> SavedContact:
     summary=Text("Actualiza un contacto", "Update a contact"),
 )  # fmt: skip
 async def update(context: Context, data: ContactUpdate) -> SavedContact:
-    row = await queries.get(context, data.id, lock=True)
+    # The company is locked before its people, here as in a rename: two updates never wait for each other.
+    company = await _company(context, data.company_id)
+    row = await queries.get(context, data.id, lock=Lock.update)
     if data.if_version not in (None, row.version):
         raise StaleVersion
     before = _view(row)
-    await _apply(context, row, data)
-    if _view(row) != before:
+    _apply(row, data, company)
+    if json.dumps(_view(row).model_dump()) != json.dumps(before.model_dump()):
         await _save_change(context, row)
+    if row.type == "company" and row.name != before.name:
+        await queries.rename_company(context, row.id, fold(row.name))
     return await _saved(context, row)
 
 
@@ -89,7 +95,7 @@ async def update(context: Context, data: ContactUpdate) -> SavedContact:
     summary=Text("Borra un contacto; se puede restaurar durante 30 días", "Delete a contact; restorable for 30 days"),
 )  # fmt: skip
 async def delete(context: Context, data: ContactReference) -> Contact:
-    row = await queries.get(context, data.id, lock=True)
+    row = await queries.get(context, data.id, lock=Lock.update)
     row.deleted_at = context.now
     await context.session.flush()
     return _view(row)
@@ -100,13 +106,17 @@ async def delete(context: Context, data: ContactReference) -> Contact:
     summary=Text("Restaura un contacto borrado", "Restore a deleted contact"),
 )  # fmt: skip
 async def restore(context: Context, data: ContactReference) -> Contact:
-    row = await queries.get_deleted(context, data.id, since=context.now - RESTORABLE)
+    row = await queries.get_deleted(context, data.id, since=_restorable_since(context))
     row.deleted_at = None
     await _save_change(context, row)
     return _view(row)
 
 
-async def _apply(context: Context, row: ContactRow, data: ContactUpdate) -> None:
+def _restorable_since(context: Context) -> datetime:
+    return context.now - RESTORABLE
+
+
+def _apply(row: ContactRow, data: ContactUpdate, company: ContactRow | None) -> None:
     given = data.model_dump(include=data.model_fields_set - {"id", "if_version", "company_id", "custom_fields"})
     for name, value in given.items():
         if value is None and name in ("name", "tags"):
@@ -115,7 +125,7 @@ async def _apply(context: Context, row: ContactRow, data: ContactUpdate) -> None
     if "custom_fields" in data.model_fields_set:
         row.custom_fields = _merged(row.custom_fields, data.custom_fields)
     if "company_id" in data.model_fields_set:
-        await _assign_company(context, row, data.company_id)
+        _assign_company(row, company)
     _normalise(row)
 
 
@@ -123,19 +133,24 @@ async def _save_change(context: Context, row: ContactRow) -> None:
     row.updated_at = context.now
     row.version += 1
     await context.session.flush()
-    if row.type == "company":
-        await queries.rename_company(context, row.id, fold(row.name))
     await record(context, UPDATED, _view(row))
 
 
-async def _assign_company(context: Context, row: ContactRow, company_id: str | None) -> None:
-    row.company_id, row.company_search = company_id, ""
+async def _company(context: Context, company_id: str | None) -> ContactRow | None:
+    """The company, whose name stays as it is until this transaction ends."""
     if company_id is None:
-        return
-    company = await queries.get(context, company_id, field="company_id")
-    if company.type != "company" or company.id == row.id:
+        return None
+    company = await queries.get(context, company_id, field="company_id", lock=Lock.share)
+    if company.type != "company":
         raise Impossible(Problem("company_id", "company", _NOT_A_COMPANY))
-    row.company_search = fold(company.name)
+    return company
+
+
+def _assign_company(row: ContactRow, company: ContactRow | None) -> None:
+    if company is row:
+        raise Impossible(Problem("company_id", "company", _NOT_A_COMPANY))
+    row.company_id = company.id if company else None
+    row.company_search = fold(company.name) if company else ""
 
 
 def _normalise(row: ContactRow) -> None:

@@ -1,6 +1,7 @@
 """Every query on contacts, each built from the caller."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Final, Literal
 
 from sqlalchemy import Select, Text, bindparam, or_, text, update
@@ -16,15 +17,24 @@ MAX_DUPLICATES: Final = 5
 _LIST: Final = text("""
     select found.total, c.id, c.type, c.name, c.email, c.phone, c.phone_e164, c.company_id, c.tags, c.custom_fields,
            c.version, c.created_at, c.updated_at, c.deleted_at
-      from search_contacts(:words, :type, :tags, :company_id, :deleted, :sort, :limit, :offset) found
+      from search_contacts(:words, :type, :tags, :company_id, :deleted_after, :sort, :limit, :offset) found
       left join lateral unnest(found.ids) with ordinality as listed (id, position) on true
       left join contacts c on c.org_id = :org_id and c.environment = :environment and c.id = listed.id
      order by listed.position
 """).bindparams(bindparam("words", type_=ARRAY(Text)), bindparam("tags", type_=ARRAY(Text)))
 
 
-async def list_contacts(context: Context, data: ContactList) -> tuple[list[dict[str, object]], int]:
-    """One page of contacts as plain fields, and how many there are in all."""
+class Lock(StrEnum):
+    """What others must wait to do until the transaction ends: `share` lets them read the row for sharing too."""
+
+    share = "share"
+    update = "update"
+
+
+async def list_contacts(
+    context: Context, data: ContactList, *, deleted_after: datetime
+) -> tuple[list[dict[str, object]], int]:
+    """One page of contacts as plain fields, and how many there are in all; deleted ones if still restorable."""
     rows = await context.session.execute(
         _LIST,
         {
@@ -33,7 +43,7 @@ async def list_contacts(context: Context, data: ContactList) -> tuple[list[dict[
             "type": data.type,
             "tags": data.tags,
             "company_id": data.company_id,
-            "deleted": data.deleted,
+            "deleted_after": deleted_after if data.deleted else None,
             "sort": data.sort,
             "limit": data.per_page,
             "offset": data.offset,
@@ -44,7 +54,7 @@ async def list_contacts(context: Context, data: ContactList) -> tuple[list[dict[
     return [row for row in found if row["id"] is not None], total
 
 
-async def get(context: Context, contact_id: str, *, field: str = "id", lock: bool = False) -> Contact:
+async def get(context: Context, contact_id: str, *, field: str = "id", lock: Lock | None = None) -> Contact:
     """A contact that is not deleted. Raises NotFound, naming the input `field`."""
     return await only(context.session, _locked(_present(context), lock), contact_id, field=field)
 
@@ -52,7 +62,7 @@ async def get(context: Context, contact_id: str, *, field: str = "id", lock: boo
 async def get_deleted(context: Context, contact_id: str, *, since: datetime) -> Contact:
     """A contact deleted after `since`, locked. Raises NotFound."""
     deleted = business(Contact, context.caller).where(Contact.deleted_at > since)
-    return await only(context.session, _locked(deleted, True), contact_id)
+    return await only(context.session, _locked(deleted, Lock.update), contact_id)
 
 
 async def find_duplicates(context: Context, contact: Contact) -> list[Duplicate]:
@@ -90,8 +100,8 @@ def _present(context: Context) -> Select[Contact]:
     return business(Contact, context.caller).where(Contact.deleted_at.is_(None))
 
 
-def _locked(query: Select[Contact], lock: bool) -> Select[Contact]:
-    return query.with_for_update() if lock else query
+def _locked(query: Select[Contact], lock: Lock | None) -> Select[Contact]:
+    return query.with_for_update(read=lock is Lock.share) if lock else query
 
 
 def _matches(contact: Contact, email_key: str | None, phone_e164: str | None) -> list[Literal["email", "phone"]]:

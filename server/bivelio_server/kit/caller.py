@@ -46,6 +46,12 @@ class Caller:
     user_id: UUID
     rights: frozenset[str]
     plan: str = "starter"
+    on_behalf_of: str | None = None
+
+    @property
+    def principal(self) -> str:
+        """The user or key whose rights are used: the actor, or the one who activated the workflow."""
+        return self.on_behalf_of or self.actor
 
     def may(self, scope: Scope, resource: str) -> bool:
         return _allows(self.rights, scope, resource)

@@ -24,7 +24,10 @@ Reaction: TypeAlias = Callable[["Context", Any, Sequence[str]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What one process shares between all requests and steps; composed in `app.py`."""
+    """What one process shares between all requests and steps; composed in `app.py`.
+
+    `event_samples` holds an example of the `data` of every event, by name.
+    """
 
     settings: Settings
     database: Database
@@ -34,6 +37,7 @@ class Services:
     wakeups: Wakeups
     catalogue: "Catalogue"
     reactions: Mapping[str, Reaction]
+    event_samples: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +57,15 @@ class Context:
     services: Services
     cause: Cause = Cause()
     topics: set[str] = field(default_factory=set)
+    later: Callable[[], Awaitable[Any]] | None = None
 
     @property
     def now(self) -> datetime:
         return self.services.clock.now()
+
+    def reply_after_commit(self, reply: Callable[[], Awaitable[Any]]) -> None:
+        """Let the door answer with what `reply` returns, once this transaction is committed and its locks are gone."""
+        self.later = reply
 
     def wake(self, topic: str) -> None:
         """Wake the workers that wait for `topic`, once this transaction is committed."""

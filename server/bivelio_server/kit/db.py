@@ -1,25 +1,27 @@
 """The database: one transaction per unit of work, opened with its caller.
 
 A transaction's first message is `BEGIN; SET LOCAL …` with the organisation and environment, which row-level security
-reads; without a caller no row is visible. Driver connections are in autocommit mode, so the opening is ours alone.
+reads; without a caller no row is visible. Begin and commit go straight to the driver, which is in autocommit mode:
+SQLAlchemy's session speaks in between, and its own ceremony would cost more than most statements.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import Connection, event
+from sqlalchemy.ext.asyncio import AsyncConnection as EngineConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
 from bivelio_server.kit import json
 from bivelio_server.kit.caller import Caller, Environment
 
-_OPENING: Final = "opening"
+_OPEN_SECONDS: Final = 10
 
 
 class Base(DeclarativeBase):
@@ -31,6 +33,7 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int) -> None:
         self.conninfo = url
+        self._pool_size = pool_size
         self._engine = _engine(url, pool_size)
         self._calls = AsyncConnectionPool[AsyncConnection[TupleRow]](
             url,
@@ -38,7 +41,7 @@ class Database:
             max_size=max(2, pool_size // 2),
             open=False,
             kwargs={"autocommit": True},
-            timeout=10,
+            timeout=_OPEN_SECONDS,
         )
 
     async def open(self) -> None:
@@ -55,10 +58,40 @@ class Database:
     @asynccontextmanager
     async def transaction_opened_by(self, statements: str) -> AsyncIterator[AsyncSession]:
         """A session whose transaction starts with `statements`, SQL of this server (never input)."""
-        async with AsyncSession(self._engine, expire_on_commit=False, autoflush=False) as session:
-            await session.connection(execution_options={_OPENING: statements})
+        connection = await self._begun(statements)
+        session = AsyncSession(connection, autoflush=False)
+        try:
             yield session
-            await session.commit()
+            if session.new or session.dirty or session.deleted:
+                await session.flush()
+            await _driver(connection).commit()
+        except BaseException:
+            await _roll_back(connection)
+            raise
+        finally:
+            # Neither call speaks to the database any more, so neither needs SQLAlchemy's asynchronous detour.
+            session.sync_session.close()
+            _release(connection)
+
+    async def _begun(self, statements: str) -> EngineConnection:
+        """A connection on which `statements` have run.
+
+        After a restart of the database the pool is full of dead connections. Nothing has happened on one of them yet,
+        so the next is tried.
+        """
+        for tries_left in reversed(range(self._pool_size + 1)):
+            connection = await self._engine.connect()
+            try:
+                await _driver(connection).execute(statements)
+            except BaseException as error:
+                await _roll_back(connection)
+                dead = _driver_is_closed(connection)
+                _release(connection)
+                if tries_left and dead and isinstance(error, psycopg.OperationalError):
+                    continue
+                raise
+            return connection
+        raise AssertionError
 
     async def call(self, sql: str, parameters: Sequence[object] = ()) -> TupleRow | None:
         """The first row of one statement in a transaction of its own, without a caller: definer functions only."""
@@ -82,21 +115,40 @@ def opening(org_id: UUID, environment: Environment) -> str:
 
 
 def _engine(url: str, pool_size: int) -> AsyncEngine:
-    engine = create_async_engine(
+    return create_async_engine(
         url.replace("postgresql://", "postgresql+psycopg://", 1),
         pool_size=pool_size,
         max_overflow=0,
-        pool_reset_on_return="rollback",
+        pool_reset_on_return=None,  # every transaction here ends in a commit or a rollback of its own
+        skip_autocommit_rollback=True,
         connect_args={"autocommit": True},
+        hide_parameters=True,
         json_serializer=lambda value: json.dumps(value).decode(),
         json_deserializer=json.loads_trusted,
     )
-    event.listen(engine.sync_engine, "begin", _open_transaction)
-    return engine
 
 
-def _open_transaction(connection: Connection) -> None:
-    statements = connection.get_execution_options().get(_OPENING, "BEGIN")
-    cursor = connection.connection.cursor()
-    cursor.execute(statements)
-    cursor.close()
+def _driver(connection: EngineConnection) -> AsyncConnection[Any]:
+    assert connection.sync_connection is not None
+    driver = connection.sync_connection.connection.driver_connection
+    assert isinstance(driver, AsyncConnection)
+    return driver
+
+
+def _driver_is_closed(connection: EngineConnection) -> bool:
+    return connection.invalidated or _driver(connection).closed
+
+
+async def _roll_back(connection: EngineConnection) -> None:
+    """Undo what is open; a connection that cannot even do that is thrown away."""
+    if connection.invalidated:
+        return
+    try:
+        await _driver(connection).rollback()
+    except psycopg.Error as error:
+        await connection.invalidate(error)
+
+
+def _release(connection: EngineConnection) -> None:
+    assert connection.sync_connection is not None
+    connection.sync_connection.close()

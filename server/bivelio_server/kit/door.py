@@ -1,6 +1,8 @@
 """The HTTP door: `POST <path>` with `{"action": …, "data": {…}}` for every operation of the catalogue."""
 
 from collections.abc import Awaitable, Callable
+from email.message import Message
+from itertools import islice
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -24,7 +26,7 @@ from bivelio_server.kit.execution import execute
 from bivelio_server.kit.models import Input
 from bivelio_server.kit.operations import Door, Operation
 from bivelio_server.kit.text import Text
-from bivelio_server.kit.validation import validation_failed
+from bivelio_server.kit.validation import MAX_PROBLEMS, validation_failed
 
 Authenticate = Callable[[Request], Awaitable[Caller]]
 
@@ -81,12 +83,18 @@ async def read_json(request: Request, max_bytes: int) -> json.JSONValue:
     body = await _read_body(request, max_bytes)
     if not body:
         return {}
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+    if not _declares_json(request.headers.get("content-type", "")):
         raise UnsupportedMediaType(Problem("Content-Type", "application/json", _MEDIA_TYPE))
     try:
         return json.loads(body)
     except json.InvalidJSON as error:
         raise ValidationFailed(Problem("body", "json", error.reason)) from None
+
+
+def _declares_json(content_type: str) -> bool:
+    header = Message()
+    header["Content-Type"] = content_type
+    return header.get_content_type() == "application/json" and header.get_content_charset("utf-8") in _CHARSETS
 
 
 async def _read_body(request: Request, max_bytes: int) -> bytes:
@@ -116,9 +124,18 @@ def read_envelope(operation: Operation, body: json.JSONValue) -> Input:
     if body.get("action", operation.action) != operation.action:
         raise ValidationFailed(Problem("action", "one_of", _wrong_action(operation)))
     try:
-        return operation.input.model_validate(body.get("data", {}))
+        return operation.input.model_validate(_bounded(operation, body.get("data", {})))
     except ValidationError as error:
         raise validation_failed(error) from None
+
+
+def _bounded(operation: Operation, data: json.JSONValue) -> json.JSONValue:
+    """The data without most of its unknown fields when they are very many: describing each takes seconds."""
+    if not isinstance(data, dict) or len(data) <= len(operation.input.model_fields) + MAX_PROBLEMS:
+        return data
+    known = {field.alias or name for name, field in operation.input.model_fields.items()}
+    unknown = (name for name in data if name not in known)
+    return {name: data[name] for name in [*known.intersection(data), *islice(unknown, MAX_PROBLEMS)]}
 
 
 def _unknown_member(name: str) -> Text:
@@ -139,9 +156,10 @@ def _too_large(max_bytes: int) -> BodyTooLarge:
     return BodyTooLarge(Problem("body", "max_length", text))
 
 
+_CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
 _MEDIA_TYPE: Final = Text(
-    "El cuerpo debe enviarse con Content-Type: application/json.",
-    "The body must be sent with Content-Type: application/json.",
+    "El cuerpo debe enviarse con Content-Type: application/json, en UTF-8.",
+    "The body must be sent with Content-Type: application/json, in UTF-8.",
 )
 _INCOMPLETE: Final = Text("El cuerpo llegó incompleto.", "The body arrived incomplete.")
 _NOT_AN_OBJECT: Final = Text("El cuerpo debe ser un objeto JSON.", "The body must be a JSON object.")

@@ -25,7 +25,7 @@ async def execute(
     if isinstance(body, InOneTransaction):
         async with transaction(caller, services, cause) as context:
             result: Output = await body.handle(context, data)
-        return result
+        return result if context.later is None else await context.later()
     return await _execute_outside(body, caller, data, services, cause)
 
 

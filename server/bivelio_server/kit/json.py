@@ -8,7 +8,7 @@ Decimals as numbers.
 import json
 import re
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -90,15 +90,27 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _decimal(text: str) -> Decimal:
     _require_short(text)
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise InvalidJSON(_OUT_OF_RANGE) from None
     if abs(number.adjusted()) > MAX_EXPONENT:
-        raise InvalidJSON(Text("Hay un número fuera de rango.", "A number is out of range."))
+        raise InvalidJSON(_OUT_OF_RANGE)
     return number
 
 
-def _integer(text: str) -> int:
+def _integer(text: str) -> int | Decimal:
     _require_short(text)
-    return int(text)
+    return _whole(text)
+
+
+def _whole(text: str) -> int | Decimal:
+    """orjson writes integers of 64 bits; longer ones are Decimals, which it writes as exactly."""
+    number = int(text)
+    return number if -(2**63) <= number < 2**64 else Decimal(text)
+
+
+_OUT_OF_RANGE: Final = Text("Hay un número fuera de rango.", "A number is out of range.")
 
 
 def _require_short(text: str) -> None:
@@ -113,7 +125,7 @@ def _not_a_number(text: str) -> None:
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_unique_keys, parse_float=_decimal, parse_int=_integer, parse_constant=_not_a_number
 )
-_TRUSTED: Final = json.JSONDecoder(parse_float=Decimal)
+_TRUSTED: Final = json.JSONDecoder(parse_float=Decimal, parse_int=_whole)
 
 
 def _require_shallow(value: JSONValue) -> None:

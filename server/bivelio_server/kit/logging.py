@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-_SECRET_NAMES: Final = re.compile(r"password|secret|token|authorization|api_?key|credential|cookie", re.IGNORECASE)
+_SECRET_NAMES: Final = re.compile(r"password|secret|token|authorization|api[-_]?key|credential|cookie", re.IGNORECASE)
 _SECRET_VALUES: Final = re.compile(
     r"bv_(?:live|test)_[ps]k_\w+|whsec_\S+|v1\.[\w-]{20,}|eyJ[\w-]+\.[\w-]+\.[\w-]+|(?<=://)[^/@\s:]+:[^/@\s]+(?=@)"
 )

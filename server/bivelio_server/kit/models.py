@@ -71,11 +71,11 @@ def _email(value: str) -> str:
 
 
 def _parse_timestamp(value: object) -> object:
-    if not isinstance(value, str):
+    if isinstance(value, datetime):
         return value
     try:
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is not None:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if moment is not None and moment.tzinfo is not None:
             return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
@@ -128,7 +128,8 @@ Email = Annotated[
 ]
 Phone = Annotated[str, Field(min_length=3, max_length=40), AfterValidator(_phone)]
 Tag = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_plain_text)]
-Id = Annotated[str, Field(min_length=1, max_length=100)]
+# Whatever is no id is a missing resource (404), not a malformed request.
+Id = Annotated[str, Field(json_schema_extra={"maxLength": 100})]
 FreeObject = Annotated[dict[Annotated[str, Field(min_length=1, max_length=100)], Any], AfterValidator(_bounded_object)]
 Timestamp = Annotated[
     datetime, BeforeValidator(_parse_timestamp), WithJsonSchema({"type": "string", "format": "date-time"})

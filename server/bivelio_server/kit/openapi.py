@@ -21,7 +21,7 @@ from bivelio_server.kit.models import Output
 from bivelio_server.kit.operations import Catalogue, Door, Operation
 
 _REF: Final = "#/components/schemas/{model}"
-_ALWAYS: Final[tuple[type[APIError], ...]] = (
+ALWAYS: Final[tuple[type[APIError], ...]] = (
     ValidationFailed, BodyTooLarge, UnsupportedMediaType, NotAuthenticated, CredentialsExpired, InsufficientScope,
     InternalError, Unavailable,
 )  # fmt: skip
@@ -55,7 +55,7 @@ class ErrorReply(Output):
 
 
 def build_document(catalogue: Catalogue, *, version: str, address: str, extra: dict[str, Any]) -> dict[str, Any]:
-    """The document; `extra` adds paths (`paths`) and models (`models`) that are no operations."""
+    """The document; `extra` adds the `paths`, `webhooks` and `models` that are no operations."""
     operations = [operation for operation in catalogue if Door.http in operation.doors]
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(ErrorReply, "serialization"), *extra["models"]]
     for operation in operations:
@@ -67,6 +67,7 @@ def build_document(catalogue: Catalogue, *, version: str, address: str, extra: d
         "info": {"title": "BiVelio API", "version": version, "license": {"name": "Apache-2.0"}},
         "servers": [{"url": address}],
         "paths": {**paths, **extra["paths"](refs)},
+        "webhooks": extra["webhooks"](refs),
         "components": {
             "schemas": definitions.get("$defs", {}),
             "securitySchemes": {
@@ -97,7 +98,7 @@ def _endpoint(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
         },
         "responses": {
             "200": _reply("The operation's output.", _success(refs[operation.output, "serialization"])),
-            **error_replies([*_ALWAYS, *operation.errors], refs),
+            **error_replies([*ALWAYS, *operation.errors], refs),
         },
     }
 

@@ -134,6 +134,8 @@ class Feature:
         irreversible: bool = False,
         secret_output: bool = False,
         credits: int = 0,  # noqa: A002 - the word of the reference
+        doors: frozenset[Door] | None = None,
+        doors_reason: str = "",
     ) -> Callable[[Callable[[Context, InT], Awaitable[OutT]]], Callable[[Context, InT], Awaitable[OutT]]]:
         """Declare the decorated function as `<feature>.<verb>`; its annotations give the input and output models."""
 
@@ -144,7 +146,7 @@ class Feature:
             self._add(
                 verb, path, action, input=hints["data"], output=hints["return"], body=InOneTransaction(handle),
                 scope=scope, effect=effect, summary=summary, errors=frozenset(errors), irreversible=irreversible,
-                secret_output=secret_output, credits=credits,
+                secret_output=secret_output, credits=credits, **self._doors_of(verb, doors, doors_reason),
             )  # fmt: skip
             return handle
 
@@ -164,6 +166,8 @@ class Feature:
         errors: Iterable[type[APIError]] = (),
         irreversible: bool = True,
         credits: int = 0,  # noqa: A002 - the word of the reference
+        doors: frozenset[Door] | None = None,
+        doors_reason: str = "",
     ) -> None:
         """Declare an operation that calls the outside; see ThroughOutside for its parts."""
         hints = get_type_hints(prepare)
@@ -172,7 +176,16 @@ class Feature:
             verb, path, None, input=hints["data"], output=get_type_hints(record)["return"], body=body,
             scope=scope, effect=Effect.external, summary=summary, irreversible=irreversible, credits=credits,
             errors=frozenset({*errors, IntegrationFailed, IntegrationRefused}),
+            **self._doors_of(verb, doors, doors_reason),
         )  # fmt: skip
+
+    def _doors_of(self, verb: str, doors: frozenset[Door] | None, reason: str) -> dict[str, Any]:
+        """The feature's doors, unless the operation states its own, with its reason."""
+        if doors is None:
+            return {"doors": self._doors, "doors_reason": self._doors_reason}
+        if doors != ALL_DOORS and not reason:
+            raise ValueError(f"{self.name}.{verb}: say why some doors are closed")
+        return {"doors": doors, "doors_reason": reason}
 
     def _add(self, verb: str, path: str | None, action: str | None, **declared: Any) -> None:
         self.operations.append(
@@ -180,8 +193,6 @@ class Feature:
                 name=f"{self.name}.{verb}",
                 action=action or verb,
                 path=path or f"/v1/{self.name}/{verb}",
-                doors=self._doors,
-                doors_reason=self._doors_reason,
                 **declared,
             )
         )

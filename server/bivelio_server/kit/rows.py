@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from bivelio_server.kit import json
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.db import Base
 from bivelio_server.kit.errors import NotFound
@@ -16,7 +17,16 @@ from bivelio_server.kit.models import PageInput
 
 Moment = DateTime(timezone=True)
 TextArray = ARRAY(Text)
-Object = JSONB(none_as_null=True)
+
+
+class _ExactObject(JSONB):
+    """For Python `1`, `True` and `1.10` may equal what JSON tells apart; a change between them is a change."""
+
+    def compare_values(self, x: Any, y: Any) -> bool:
+        return json.dumps(x) == json.dumps(y)
+
+
+Object = _ExactObject(none_as_null=True)
 
 
 class BusinessRow(Base):
@@ -70,6 +80,10 @@ async def only(session: AsyncSession, query: Select[RowT], row_id: str, *, field
 
 async def page_of(session: AsyncSession, query: Select[RowT], data: PageInput) -> tuple[list[RowT], int]:
     """One page of `query` and how many rows it has in all."""
-    total = await session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
     rows = await session.scalars(query.limit(data.per_page).offset(data.offset))
-    return list(rows), total
+    return list(rows), await count_of(session, query)
+
+
+async def count_of(session: AsyncSession, query: Select[Any]) -> int:
+    """How many rows `query` has in all."""
+    return await session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0

@@ -51,14 +51,14 @@ class Cipher:
         nonce, sealed = stored[1 : 1 + _NONCE_BYTES], stored[1 + _NONCE_BYTES :]
         try:
             return self._aead.decrypt(nonce, sealed, row.encode()).decode()
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise DecryptionFailed(row) from None
 
 
 def load_or_create_secret_key(path: Path) -> SecretKey:
     """The key in `path` (mode 0600), made at the first start. Safe when several processes start at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     if not path.exists():
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(48))

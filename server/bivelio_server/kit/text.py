@@ -27,8 +27,9 @@ def negotiate_language(accept_language: str | None) -> Language:
     for position, part in enumerate((accept_language or "").split(",")[:20]):
         tag, _, parameter = part.strip().lower().partition(";")
         primary = tag.split("-")[0].strip()
-        if primary in LANGUAGES:
-            ranked.append((-_quality(parameter), position, LANGUAGES[primary]))
+        quality = _quality(parameter)
+        if primary in LANGUAGES and quality > 0:
+            ranked.append((-quality, position, LANGUAGES[primary]))
     return min(ranked)[2] if ranked else DEFAULT_LANGUAGE
 
 
@@ -42,6 +43,7 @@ def _quality(parameter: str) -> float:
 
 def fold(text: str) -> str:
     """Text as search compares it: no accents, no case, single spaces (so `Gestoría  Peña` is `gestoria pena`)."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    # Decomposing may bring capitals back (`№` is `No`), so the case goes last, and what it composes goes with it.
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     without_marks = "".join(char for char in decomposed if not unicodedata.combining(char))
     return " ".join(without_marks.split())

@@ -10,6 +10,7 @@ from bivelio_server.kit.errors import Problem, ValidationFailed
 from bivelio_server.kit.text import Text
 
 MAX_PROBLEMS: Final = 50
+MAX_FIELD_LENGTH: Final = 200
 
 # pydantic's error type -> our constraint and sentence; `{field}` is the path, the rest comes from the error's context.
 _RULES: Final[dict[str, tuple[str, Text]]] = {
@@ -35,6 +36,8 @@ _RULES: Final[dict[str, tuple[str, Text]]] = {
     "less_than": ("maximum", Text("El campo '{field}' debe ser menor que {lt}.", "The field '{field}' must be less than {lt}.")),
     "union_tag_not_found": ("required", Text("El campo '{field}' debe indicar {discriminator}.", "The field '{field}' must state {discriminator}.")),
     "union_tag_invalid": ("one_of", Text("El campo '{field}' debe ser uno de: {expected_tags}.", "The field '{field}' must be one of: {expected_tags}.")),
+    "trigger_kind": ("one_of", Text("El campo '{field}' debe tener un 'type': manual, event.", "The field '{field}' must have a 'type': manual, event.")),
+    "step_kind": ("one_of", Text("El paso '{field}' debe tener uno de: uses, if, wait, set.", "The step '{field}' must have one of: uses, if, wait, set.")),
 }  # fmt: skip
 _OTHERWISE: Final = Text("El campo '{field}' no es válido.", "The field '{field}' is not valid.")
 
@@ -48,10 +51,10 @@ class FieldError(ValueError):
         self.text = text
 
 
-def validation_failed(error: ValidationError, *, within: str = "") -> ValidationFailed:
-    """Our refusal for a pydantic error; `within` is put before every path."""
+def validation_failed(error: ValidationError, *, within: str = "", whole: str = "data") -> ValidationFailed:
+    """Our refusal for a pydantic error; `within` is put before every path, `whole` names the input itself."""
     found = error.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]
-    return ValidationFailed([_problem(item, within) for item in found])
+    return ValidationFailed([_problem(item, within, whole) for item in found])
 
 
 def field_path(location: Sequence[int | str]) -> str:
@@ -65,13 +68,20 @@ def field_path(location: Sequence[int | str]) -> str:
     return path
 
 
-def _problem(item: ErrorDetails, within: str) -> Problem:
-    path = field_path(([within] if within else []) + [part for part in item["loc"] if part != "[key]"])
+def _is_mark(part: int | str) -> bool:
+    """Marks are in the location but not in the path: `[key]`, and the tags of our unions, written `<tag>`."""
+    return isinstance(part, str) and (part == "[key]" or part.startswith("<"))
+
+
+def _problem(item: ErrorDetails, within: str, whole: str) -> Problem:
+    path = field_path(([within] if within else []) + [part for part in item["loc"] if not _is_mark(part)])
     context: dict[str, Any] = item.get("ctx", {})
+    if "expected" in context:
+        context["expected"] = context["expected"].replace(" or ", ", ")
     raised = context.get("error")
     if isinstance(raised, FieldError):
         constraint, text = raised.constraint, raised.text
     else:
         constraint, text = _RULES.get(item["type"], (item["type"], _OTHERWISE))
-    shown = path[:200]
-    return Problem(path, constraint, text.format(**{**context, "field": shown}))
+    shown = path[:MAX_FIELD_LENGTH] or whole
+    return Problem(shown, constraint, text.format(**{**context, "field": shown}))

@@ -83,6 +83,7 @@ def upgrade() -> None:
         alter table users enable row level security;
         alter table sign_in_sessions enable row level security;
         alter table refresh_tokens enable row level security;
+        alter table sign_in_attempts enable row level security;
     """)
     _callers()
     _sign_in()
@@ -112,14 +113,14 @@ def _callers() -> None:
 
         -- What a user or key may do now, for work that goes on after its request: null when it may nothing.
         create function present_rights(p_actor text)
-        returns table (scopes text[], user_id uuid, role text, plan text)
+        returns table (scopes text[], user_id uuid, role text, plan text, key_type text)
         language sql stable security definer set search_path = public, pg_temp as $$
-            select array['admin'], m.user_id, m.role, o.plan
+            select array['admin'], m.user_id, m.role, o.plan, 'secret'
               from members m join organizations o on o.id = m.org_id
              where p_actor like 'user:%' and m.user_id::text = substr(p_actor, 6)
                and m.org_id = nullif(current_setting('app.org_id', true), '')::uuid
             union all
-            select k.scopes, k.created_by, m.role, o.plan
+            select k.scopes, k.created_by, m.role, o.plan, k.type
               from api_keys k
               join members m on m.org_id = k.org_id and m.user_id = k.created_by
               join organizations o on o.id = k.org_id

@@ -89,12 +89,13 @@ def _search() -> None:
     # within the organisation and environment of the transaction.
     op.execute(r"""
         create function search_contacts(
-            p_words text[], p_type text, p_tags text[], p_company_id text, p_deleted boolean, p_order text,
+            p_words text[], p_type text, p_tags text[], p_company_id text, p_deleted_after timestamptz, p_order text,
             p_limit int, p_offset int)
         returns table (total bigint, ids text[])
         language plpgsql stable security definer set search_path = public, pg_temp as $$
         declare
-            v_where text := 'org_id = $1 and environment = $2 and deleted_at is ' || case when p_deleted then 'not null' else 'null' end;
+            v_where text := 'org_id = $1 and environment = $2 and deleted_at '
+                || case when p_deleted_after is null then 'is null' else '> $8' end;
             v_word text;
         begin
             foreach v_word in array p_words loop
@@ -127,7 +128,7 @@ def _search() -> None:
                     else 'created_at desc, id desc'
                 end)
             using nullif(current_setting('app.org_id', true), '')::uuid, current_setting('app.environment', true),
-                p_type, p_tags, p_company_id, p_limit, p_offset;
+                p_type, p_tags, p_company_id, p_limit, p_offset, p_deleted_after;
         end $$;
     """)
-    op.execute(definer_function("search_contacts(text[], text, text[], text, boolean, text, int, int)"))
+    op.execute(definer_function("search_contacts(text[], text, text[], text, timestamptz, text, int, int)"))
