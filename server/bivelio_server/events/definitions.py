@@ -26,11 +26,12 @@ EventName = Literal[
 
 @dataclass(frozen=True, slots=True)
 class EventDefinition:
-    """Declared by the feature that records it; `data` is what its `get` would return."""
+    """Declared by the feature that records it; `data` is what its `get` would return, `sample` an example of it."""
 
     name: EventName
     data: type[Output]
     summary: Text
+    sample: Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +53,8 @@ class EventCatalogue:
 
     def __iter__(self) -> Iterator[EventDefinition]:
         return iter(self._by_name.values())
+
+    @property
+    def samples(self) -> Mapping[str, Mapping[str, Any]]:
+        """An example of the `data` of every event, by name."""
+        return {definition.name: definition.sample.model_dump() for definition in self}

@@ -2,9 +2,11 @@
 
 from collections import defaultdict
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from bivelio_server.events.definitions import EventDefinition, RecordedEvent
 from bivelio_server.events.models import EventSubscription
@@ -55,8 +57,14 @@ async def record(context: Context, definition: EventDefinition, data: Output) ->
 async def subscribe(context: Context, kind: str, subscriber_id: str, events: list[str]) -> None:
     """Let `subscriber_id` react to exactly these events from now on."""
     whose = {**identity(context.caller), "kind": kind, "subscriber_id": subscriber_id}
-    await context.session.execute(_FORGET, whose)
+    await unsubscribe(context.session, **whose)
     if events:
         await context.session.execute(
             insert(EventSubscription).values([{**whose, "event": event} for event in dict.fromkeys(events)])
         )
+
+
+async def unsubscribe(session: AsyncSession, *, org_id: UUID, environment: str, kind: str, subscriber_id: str) -> None:
+    """Let `subscriber_id` react to nothing any more."""
+    whose = {"org_id": org_id, "environment": environment, "kind": kind, "subscriber_id": subscriber_id}
+    await session.execute(_FORGET, whose)

@@ -1,0 +1,28 @@
+"""Durable execution: tasks that outlive their process, and lanes of work that one worker at a time may do.
+
+A task is a name and ids, queued in the transaction that caused it. A `Worker` claims due tasks and gives each to the
+handler of its name as a `Run`; whatever the handler does inside `run.transaction()` happens once. Nobody but this
+package knows the engine.
+"""
+
+from bivelio_server.durable.fences import Superseded
+from bivelio_server.durable.housekeeping import QueueDepth, cleanup, queue_depth
+from bivelio_server.durable.lanes import Lane, LaneRun
+from bivelio_server.durable.runs import Run, TaskHandler
+from bivelio_server.durable.tasks import cancel, spawn, wake
+from bivelio_server.durable.worker import Worker
+
+__all__ = [
+    "Lane",
+    "LaneRun",
+    "QueueDepth",
+    "Run",
+    "Superseded",
+    "TaskHandler",
+    "Worker",
+    "cancel",
+    "cleanup",
+    "queue_depth",
+    "spawn",
+    "wake",
+]

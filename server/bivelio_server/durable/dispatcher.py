@@ -1,0 +1,127 @@
+"""Claiming due runs for the free slots of this process, and seeing each to its end."""
+
+import asyncio
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+from uuid import UUID, uuid4
+
+import psycopg
+import structlog
+from psycopg.rows import TupleRow
+from psycopg.types.json import Jsonb
+
+from bivelio_server.durable.back_off import back_off
+from bivelio_server.durable.crew import Crew
+from bivelio_server.durable.fences import Superseded, is_superseded
+from bivelio_server.durable.leases import Leases
+from bivelio_server.durable.runs import Run, TaskHandler
+from bivelio_server.durable.shift import TICK_SECONDS, Shift
+from bivelio_server.durable.tasks import TOPIC
+from bivelio_server.kit.caller import Environment
+from bivelio_server.kit.context import Services
+
+#: A task that this version does not know is left to the workers of a newer one.
+UNKNOWN_TASK_SECONDS: Final = 10.0
+#: Due runs that another transaction holds at the moment are looked for again after this.
+_LOCKED_SECONDS: Final = 0.02
+_log = structlog.get_logger()
+
+
+class Dispatcher:
+    """One a process: claims for all of its slots."""
+
+    def __init__(self, services: Services, handlers: Mapping[str, TaskHandler]) -> None:
+        self._services = services
+        self._handlers = handlers
+        self._worker = uuid4().hex
+        self._claims = itertools.count(1)
+        self._lease = services.settings.lease_seconds
+        self._crew = Crew(services.settings.worker_slots)
+        self._leases: Leases[Run] = Leases(self._lease, self._extend)
+        self._shift = Shift(services.wakeups, TOPIC, self._crew, self._leases, self._claim)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        await self._shift.run(stop)
+
+    async def _claim(self, free: int) -> float:
+        claim = f"{self._worker}.{next(self._claims)}"
+        rows = await self._services.database.call_all(
+            "select * from durable.claim(%s, %s, %s, %s)", (claim, self._lease, free, self._services.clock.now())
+        )
+        pause = 0.0
+        for row in rows:
+            if row[0] is None:
+                pause = _pause(row[-1])
+            else:
+                self._start(row, claim)
+        return pause
+
+    def _start(self, row: TupleRow, claim: str) -> None:
+        run_id, task_id, attempt, name, params, org_id, environment, _ = row
+        run = Run(task_id, run_id, attempt, params, org_id, Environment(environment), self._services, claim)
+        task = self._crew.start(self._work(run, name), name=f"{name} {run_id}")
+        self._leases.hold(run, task)
+
+    async def _work(self, run: Run, name: str) -> None:
+        try:
+            await self._attempt(run, name)
+        except asyncio.CancelledError:
+            if self._leases.drop(run):
+                await self._settle(run, "select durable.put_back(%s, %s, 0)")
+            else:
+                _log.warning("run_lost", task=name, run=str(run.run_id))
+        finally:
+            self._leases.drop(run)
+            if run.wakes_at is not None:
+                self._shift.look_again((run.wakes_at - self._services.clock.now()).total_seconds())
+
+    async def _attempt(self, run: Run, name: str) -> None:
+        handler = self._handlers.get(name)
+        if handler is None:
+            _log.warning("task_unknown", task=name, run=str(run.run_id))
+            await self._settle(run, "select durable.put_back(%s, %s, %s)", UNKNOWN_TASK_SECONDS)
+            return
+        try:
+            await handler(run)
+        except Superseded:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises is tried again
+            await self._retry(run, name, error)
+            return
+        if not run.ended:
+            await self._settle(run, "select durable.finish(%s, %s)")
+
+    async def _retry(self, run: Run, name: str, error: Exception) -> None:
+        delay = back_off(run.attempt)
+        _log.warning("task_failed", task=name, run=str(run.run_id), attempt=run.attempt, again_in=delay, exc_info=error)
+        reason = Jsonb({"name": type(error).__name__})
+        await self._settle(run, "select durable.retry(%s, %s, %s, %s)", reason, delay)
+        self._shift.look_again(delay)
+
+    async def _settle(self, run: Run, sql: str, *values: object) -> None:
+        """Record how the run ends, however long the database is away, unless the run is somebody else's by then."""
+        for failures in itertools.count(1):
+            try:
+                await self._services.database.call(sql, (run.run_id, run.claim, *values))
+            except psycopg.OperationalError as error:
+                _log.warning("run_not_settled", run=str(run.run_id), error=str(error).strip())
+                await asyncio.sleep(back_off(failures, first=0.2, longest=5))
+            except psycopg.Error as error:
+                if not is_superseded(error):
+                    raise
+                return
+            else:
+                return
+
+    async def _extend(self, runs: Sequence[Run]) -> Iterable[Run]:
+        rows = await self._services.database.call_all(
+            "select durable.extend(%s, %s, %s)",
+            ([run.run_id for run in runs], [run.claim for run in runs], self._lease),
+        )
+        lost: set[UUID] = {row[0] for row in rows}
+        return [run for run in runs if run.run_id in lost and not run.is_ending]
+
+
+def _pause(next_in: float | None) -> float:
+    return TICK_SECONDS if next_in is None else min(TICK_SECONDS, max(_LOCKED_SECONDS, next_in))

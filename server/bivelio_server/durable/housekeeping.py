@@ -1,0 +1,53 @@
+"""What the operator looks at and what is thrown away."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import psycopg
+import structlog
+
+from bivelio_server.durable.shift import wait
+from bivelio_server.kit.db import Database
+
+KEPT: Final = timedelta(days=7)
+_EVERY_SECONDS: Final = 3600.0
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """Runs of all tenants by what they wait for: `due` for a slot, `sleeping` for their time, `running` for nothing."""
+
+    due: int
+    sleeping: int
+    running: int
+
+
+async def queue_depth(database: Database) -> QueueDepth:
+    row = await database.call("select due, sleeping, running from durable.queue_depth()")
+    assert row is not None
+    return QueueDepth(*row)
+
+
+async def cleanup(database: Database, ttl: timedelta) -> int:
+    """Remove tasks that ended longer than `ttl` ago, a thousand a transaction; how many there were."""
+    removed = 0
+    while True:
+        row = await database.call("select durable.cleanup(%s)", (ttl,))
+        assert row is not None
+        batch: int = row[0]
+        removed += batch
+        if batch == 0:
+            return removed
+
+
+async def keep_house(database: Database, stop: asyncio.Event) -> None:
+    """Throw away what ended long ago, now and every hour, until `stop`."""
+    while not stop.is_set():
+        try:
+            await cleanup(database, KEPT)
+        except psycopg.Error as error:
+            _log.warning("cleanup_failed", error=str(error).strip())
+        await wait(stop, _EVERY_SECONDS)

@@ -1,0 +1,101 @@
+"""One attempt at a task, as its handler sees it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from bivelio_server.durable.fences import Superseded, fenced
+from bivelio_server.kit.caller import Environment
+from bivelio_server.kit.context import Services
+
+
+@dataclass(eq=False, slots=True)
+class Run:
+    """An attempt at a task. A handler that returns has finished it; one that raises is tried again, without limit.
+
+    It is claimed by `claim`, a token of this claim alone.
+    """
+
+    task_id: UUID
+    run_id: UUID
+    attempt: int
+    params: Mapping[str, str]
+    org_id: UUID
+    environment: Environment
+    services: Services
+    claim: str
+    _session: AsyncSession | None = field(default=None, init=False)
+    _ending: str | None = field(default=None, init=False)
+    _ended: bool = field(default=False, init=False)
+    _wakes_at: datetime | None = field(default=None, init=False)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A transaction of the run's tenant that commits only while the run is ours. Raises Superseded.
+
+        A run has one such transaction at a time. It must not be left idle for as long as a lease.
+        """
+        assert self._session is None, "a run has one transaction at a time"
+        if self._ended:
+            raise Superseded
+        try:
+            async with fenced(self.services, self._opening()) as session:
+                self._session, self._wakes_at = session, None
+                yield session
+                if self._ending is not None:
+                    await session.run_sync(_end, self._ending)
+            self._ended = self._ending is not None
+        finally:
+            self._session, self._ending = None, None
+
+    async def finish(self, session: AsyncSession) -> None:
+        """End the task together with what `session` commits."""
+        self._end_with(session, f"durable.finish({self._key})")
+
+    async def sleep_until(self, session: AsyncSession, when: datetime) -> None:
+        """Give the slot back and be called anew at `when`, or once woken, if `session` commits."""
+        self._end_with(session, f"durable.sleep_until({self._key}, '{when.isoformat()}')")
+        self._wakes_at = when
+
+    @property
+    def ended(self) -> bool:
+        """Whether the handler has finished it or put it to sleep."""
+        return self._ended
+
+    @property
+    def wakes_at(self) -> datetime | None:
+        """When it is to be called anew, if it was put to sleep."""
+        return self._wakes_at if self._ended else None
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether its last transaction is being committed: the database may have ended it already."""
+        return self._ended or self._ending is not None
+
+    def _opening(self) -> str:
+        return f"begin; select durable.enter({self._key}, {self.services.settings.lease_seconds})"
+
+    def _end_with(self, session: AsyncSession, call: str) -> None:
+        if session is not self._session:
+            raise RuntimeError("a run ends in its own open transaction")
+        self._ending = f"select {call}"
+
+    @property
+    def _key(self) -> str:
+        """As SQL: an UUID and a token of ours, which cannot hold any."""
+        return f"'{self.run_id}', '{self.claim}'"
+
+
+TaskHandler: TypeAlias = Callable[[Run], Awaitable[None]]
+
+
+def _end(session: Session, statement: str) -> None:
+    """The last statement and the commit, in one message."""
+    session.flush()
+    session.connection().exec_driver_sql(f"{statement}; commit", execution_options={"no_parameters": True})
