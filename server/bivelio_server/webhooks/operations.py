@@ -1,0 +1,191 @@
+"""Webhooks: where an organisation wants to be told of events."""
+
+from typing import Any, Final
+
+from bivelio_server.events.recording import subscribe
+from bivelio_server.kit.caller import Scope
+from bivelio_server.kit.context import Context
+from bivelio_server.kit.errors import Conflict, Impossible, NotFound, Problem, StaleVersion, ValidationFailed
+from bivelio_server.kit.http import AddressRefused, UrlInvalid, check_url
+from bivelio_server.kit.ids import new_id
+from bivelio_server.kit.models import Pagination
+from bivelio_server.kit.operations import DIRECT_DOORS, Door, Effect, Feature
+from bivelio_server.kit.rows import identity
+from bivelio_server.kit.text import Text
+from bivelio_server.webhooks import queries, trial
+from bivelio_server.webhooks.models import WebhookEndpoint
+from bivelio_server.webhooks.queries import Record
+from bivelio_server.webhooks.queueing import KIND, TOPIC
+from bivelio_server.webhooks.schemas import (
+    CreatedWebhook,
+    Webhook,
+    WebhookCreate,
+    WebhookList,
+    WebhookPage,
+    WebhookReference,
+    WebhookUpdate,
+)
+from bivelio_server.webhooks.secrets import SealedSecrets, choose_secrets, place_of
+
+MAX_ENDPOINTS: Final = 50
+
+feature: Final = Feature(
+    "webhooks",
+    doors=DIRECT_DOORS,
+    doors_reason="an automation must not be able to send the organisation's events elsewhere",
+)
+
+
+@feature.operation(
+    "create", scope=Scope.admin, effect=Effect.transactional, secret_output=True, errors=[Impossible, Conflict],
+    summary=Text("Registra un webhook", "Register a webhook"),
+)  # fmt: skip
+async def create(context: Context, data: WebhookCreate) -> CreatedWebhook:
+    _require_callable(context, data.url)
+    if await queries.count_alone(context) >= MAX_ENDPOINTS:
+        raise Conflict(_TOO_MANY, details={"max_webhooks": MAX_ENDPOINTS})
+    now, webhook_id, secrets = context.now, new_id("wh"), choose_secrets(data.secret)
+    sealed = SealedSecrets.seal(
+        context.services.cipher, secrets, place_of(context.caller.org_id, context.caller.environment, webhook_id)
+    )
+    row = WebhookEndpoint(
+        **identity(context.caller), id=webhook_id, url=data.url, events=data.events, description=data.description,
+        status="active", signing_secret=sealed.signing, standard_secret=sealed.standard, version=1,
+        created_at=now, updated_at=now,
+    )  # fmt: skip
+    context.session.add(row)
+    await context.session.flush()
+    await subscribe(context, KIND, row.id, row.events)
+    view = _view(row, Record())
+    return CreatedWebhook(signing_secret=secrets.signing, standard_secret=secrets.standard, **view.model_dump())
+
+
+@feature.operation(
+    "list", scope=Scope.admin, effect=Effect.read,
+    summary=Text("Lista los webhooks", "List the webhooks"),
+)  # fmt: skip
+async def list_webhooks(context: Context, data: WebhookList) -> WebhookPage:
+    rows, total = await queries.list_endpoints(context, data)
+    records = await queries.records(context, [row.id for row in rows])
+    webhooks = [_view(row, records[row.id]) for row in rows]
+    return WebhookPage(webhooks=webhooks, pagination=Pagination.of(data, total))
+
+
+@feature.operation(
+    "get", scope=Scope.admin, effect=Effect.read, errors=[NotFound],
+    summary=Text("Obtiene un webhook", "Get a webhook"),
+)  # fmt: skip
+async def get(context: Context, data: WebhookReference) -> Webhook:
+    return await _read(context, await queries.get(context, data.webhook_id))
+
+
+@feature.operation(
+    "update", scope=Scope.admin, effect=Effect.transactional, errors=[NotFound, Impossible, StaleVersion],
+    summary=Text("Actualiza un webhook, o lo reactiva", "Update a webhook, or enable it again"),
+)  # fmt: skip
+async def update(context: Context, data: WebhookUpdate) -> Webhook:
+    row = await queries.get(context, data.webhook_id, lock=True)
+    if data.if_version not in (None, row.version):
+        raise StaleVersion
+    given = _given(context, data)
+    if any(getattr(row, name) != value for name, value in given.items()):
+        await _change(context, row, given)
+    return await _read(context, row)
+
+
+@feature.operation(
+    "delete", scope=Scope.admin, effect=Effect.transactional, errors=[NotFound],
+    summary=Text("Borra un webhook y deja de entregarle eventos", "Delete a webhook and stop delivering to it"),
+)  # fmt: skip
+async def delete(context: Context, data: WebhookReference) -> Webhook:
+    row = await queries.get(context, data.webhook_id, lock=True)
+    row.deleted_at = context.now
+    await context.session.flush()
+    await subscribe(context, KIND, row.id, [])
+    await queries.cancel(context, row.id)
+    return await _read(context, row)
+
+
+feature.external(
+    "test", scope=Scope.admin, errors=[NotFound], irreversible=False,
+    prepare=trial.prepare, perform=trial.perform, record=trial.record, record_failure=trial.record_failure,
+    doors=DIRECT_DOORS | {Door.workflow},
+    doors_reason="agents have no use for it; a workflow may watch over its receivers",
+    summary=Text("Envía un mensaje de prueba firmado", "Send a signed test message"),
+)  # fmt: skip
+
+
+def _given(context: Context, data: WebhookUpdate) -> dict[str, Any]:
+    given = data.model_dump(include=data.model_fields_set - {"webhook_id", "if_version"})
+    for name, value in given.items():
+        if value is None and name != "description":
+            raise Impossible(Problem(name, "not_null", _NOT_NULL.format(field=name)))
+    if "url" in given:
+        _require_callable(context, given["url"])
+    return given
+
+
+async def _change(context: Context, row: WebhookEndpoint, given: dict[str, Any]) -> None:
+    was_active = row.status == "active"
+    for name, value in given.items():
+        setattr(row, name, value)
+    if "status" in given:
+        row.disabled_at = row.disabled_reason = None
+    row.updated_at = context.now
+    row.version += 1
+    await context.session.flush()
+    is_active = row.status == "active"
+    await subscribe(context, KIND, row.id, row.events if is_active else [])
+    if was_active and not is_active:
+        await queries.park(context, row.id)
+    if is_active and not was_active:
+        await queries.go_on(context, row.id)
+        context.wake(TOPIC)
+
+
+async def _read(context: Context, row: WebhookEndpoint) -> Webhook:
+    return _view(row, (await queries.records(context, [row.id]))[row.id])
+
+
+def _view(row: WebhookEndpoint, record: Record) -> Webhook:
+    return Webhook.model_validate(
+        {
+            "webhook_id": row.id,
+            "url": row.url,
+            "events": row.events,
+            "status": row.status,
+            "description": row.description,
+            "last_triggered_at": record.last_triggered_at,
+            "success_rate": record.success_rate,
+            "disabled_at": row.disabled_at,
+            "disabled_reason": row.disabled_reason,
+            "version": row.version,
+            "created_at": row.created_at,
+            "updated_at": row.updated_at,
+            "deleted_at": row.deleted_at,
+        }
+    )
+
+
+def _require_callable(context: Context, url: str) -> None:
+    try:
+        check_url(url, context.services.settings.private_networks)
+    except UrlInvalid:
+        raise ValidationFailed(Problem("url", "url", _NOT_A_URL)) from None
+    except AddressRefused:
+        raise Impossible(Problem("url", "public_address", _NOT_PUBLIC)) from None
+
+
+_TOO_MANY: Final = Text(
+    f"Hay {MAX_ENDPOINTS} webhooks, que es el máximo; borra alguno.",
+    f"There are {MAX_ENDPOINTS} webhooks, which is the maximum; delete one.",
+)
+_NOT_NULL: Final = Text("El campo '{field}' no puede ser null.", "The field '{field}' cannot be null.")
+_NOT_A_URL: Final = Text(
+    "El campo 'url' debe ser una URL http o https completa, sin usuario ni contraseña.",
+    "The field 'url' must be a complete http or https URL, without user or password.",
+)
+_NOT_PUBLIC: Final = Text(
+    "El campo 'url' debe llevar a una dirección pública (puertos 80, 443 o desde 1024).",
+    "The field 'url' must lead to a public address (ports 80, 443 or from 1024).",
+)

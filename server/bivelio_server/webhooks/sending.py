@@ -1,0 +1,76 @@
+"""One attempt at a delivery: sending the message, and naming what came of it."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from prometheus_client import Counter
+
+from bivelio_server.kit.clock import Clock
+from bivelio_server.kit.http import OutgoingError, OutgoingHttp, OutgoingResponse
+from bivelio_server.webhooks.messages import Message, signed_headers
+from bivelio_server.webhooks.secrets import SigningSecrets
+
+TIMEOUT_SECONDS: Final = 15.0
+MAX_RESPONSE_BYTES: Final = 64 * 1024
+GONE: Final = "gone"
+
+ATTEMPTS: Final = Counter(
+    "bivelio_webhook_attempts_total",
+    "Attempts at webhook deliveries by outcome: `delivered`, or the error.",
+    ["outcome"],
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended. `error` is null when it was delivered; `retry_after` is what the receiver asked for."""
+
+    ended_at: datetime
+    duration_ms: int
+    response_status: int | None
+    error: str | None
+    retry_after: timedelta | None = None
+
+
+async def send(http: OutgoingHttp, clock: Clock, url: str, message: Message, secrets: SigningSecrets) -> Outcome:
+    """Every failure to deliver is an outcome; nothing is raised."""
+    started = time.monotonic()
+    try:
+        response = await http.request(
+            "POST", url, headers=signed_headers(message, secrets, clock.now()), content=message.body,
+            timeout=TIMEOUT_SECONDS, max_response_bytes=MAX_RESPONSE_BYTES, follow_redirects=0,
+        )  # fmt: skip
+    except OutgoingError as error:
+        outcome = Outcome(clock.now(), round((time.monotonic() - started) * 1000), None, error.code)
+    else:
+        outcome = _judge(response, clock.now())
+    ATTEMPTS.labels(outcome.error or "delivered").inc()
+    return outcome
+
+
+def _judge(response: OutgoingResponse, now: datetime) -> Outcome:
+    error = _error(response.status)
+    retry_after = _retry_after(response, now) if error else None
+    return Outcome(now, response.duration_ms, response.status, error, retry_after)
+
+
+def _error(status: int) -> str | None:
+    if 200 <= status < 300:
+        return None
+    if 300 <= status < 400:
+        return "redirected"
+    return GONE if status == 410 else "rejected"
+
+
+def _retry_after(response: OutgoingResponse, now: datetime) -> timedelta | None:
+    """Seconds or a date; anything else is no wish at all."""
+    value = response.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return timedelta(seconds=min(int(value[:9]), 10**6))
+    try:
+        return parsedate_to_datetime(value) - now
+    except (ValueError, TypeError, OverflowError):
+        return None
