@@ -1,0 +1,118 @@
+"""The tree of an expression. `column` counts from 1 in its source; `depth` is the height of a node's tree."""
+
+from dataclasses import dataclass
+from typing import Literal as OneOf
+
+from bivelio_server.workflows.expressions.values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    column: int
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Literal(Node):
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Name(Node):
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field(Node):
+    """`target.name`"""
+
+    target: Node
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Index(Node):
+    """`target[key]`"""
+
+    target: Node
+    key: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Has(Node):
+    """`has(target.name)`"""
+
+    target: Node
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Negation(Node):
+    """`!operand` or `-operand`"""
+
+    sign: OneOf["!", "-"]
+    operand: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Node):
+    """A binary operator other than `&&` and `||`."""
+
+    operator: str
+    left: Node
+    right: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Junction(Node):
+    """`a && b && …` (settled by the first false) or `a || b || …` (settled by the first true)."""
+
+    settles: bool
+    clauses: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Node):
+    """`condition ? positive : negative`"""
+
+    condition: Node
+    positive: Node
+    negative: Node
+
+
+@dataclass(frozen=True, slots=True)
+class ListLiteral(Node):
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MapLiteral(Node):
+    entries: tuple[tuple[Node, Node], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Node):
+    """`name(arguments)`; a method's target is its first argument."""
+
+    name: str
+    method: bool
+    arguments: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Macro(Node):
+    """`target.kind(variable, condition, result)`; `map` may lack the condition, the others the result."""
+
+    kind: str
+    target: Node
+    variable: str
+    condition: Node | None
+    result: Node | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A parsed source, immutable and shared by every run that uses it."""
+
+    source: str
+    root: Node

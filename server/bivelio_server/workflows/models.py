@@ -1,0 +1,84 @@
+"""The rows of workflows."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bivelio_server.kit.db import Base
+from bivelio_server.kit.rows import BusinessRow, Moment, Object, TextArray
+
+
+class Workflow(BusinessRow):
+    __tablename__ = "workflows"
+
+    name: Mapped[str] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text)
+    trigger_type: Mapped[str] = mapped_column(Text)
+    concurrency: Mapped[str] = mapped_column(Text)
+    version: Mapped[int]
+    steps_count: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    updated_at: Mapped[datetime] = mapped_column(Moment)
+    deleted_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class WorkflowVersion(Base):
+    """A definition as it was saved; runs act with `activated_rights`, those of who activated it."""
+
+    __tablename__ = "workflow_versions"
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    environment: Mapped[str] = mapped_column(Text, primary_key=True)
+    workflow_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    definition: Mapped[dict[str, Any]] = mapped_column(Object)
+    created_by: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    activated_by: Mapped[str | None] = mapped_column(Text)
+    activated_rights: Mapped[list[str]] = mapped_column(TextArray)
+
+
+class Instance(BusinessRow):
+    """A run of one version of a workflow."""
+
+    __tablename__ = "workflow_instances"
+
+    workflow_id: Mapped[str] = mapped_column(Text)
+    version: Mapped[int]
+    status: Mapped[str] = mapped_column(Text)
+    current_step: Mapped[int]
+    total_steps: Mapped[int]
+    input: Mapped[dict[str, Any]] = mapped_column(Object)
+    output: Mapped[Any] = mapped_column(Object)
+    error: Mapped[dict[str, Any] | None] = mapped_column(Object)
+    depth: Mapped[int]
+    started_by: Mapped[str] = mapped_column(Text)
+    event_id: Mapped[str | None] = mapped_column(Text)
+    task_id: Mapped[UUID | None]
+    started_at: Mapped[datetime] = mapped_column(Moment)
+    updated_at: Mapped[datetime] = mapped_column(Moment)
+    finished_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class StepRecord(Base):
+    """What one step of an instance did; a completed one is never done again."""
+
+    __tablename__ = "workflow_steps"
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True)
+    environment: Mapped[str] = mapped_column(Text, primary_key=True)
+    instance_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    step_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    position: Mapped[int]
+    uses: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text)
+    attempts: Mapped[int]
+    input: Mapped[Any] = mapped_column(Object)
+    output: Mapped[Any] = mapped_column(Object)
+    error: Mapped[dict[str, Any] | None] = mapped_column(Object)
+    started_at: Mapped[datetime] = mapped_column(Moment)
+    finished_at: Mapped[datetime | None] = mapped_column(Moment)

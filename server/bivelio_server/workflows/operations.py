@@ -1,0 +1,285 @@
+"""Workflows: define, activate, run, look at what ran."""
+
+import asyncio
+from typing import Any, Final, cast
+
+from bivelio_server.kit.caller import Scope
+from bivelio_server.kit.context import Context
+from bivelio_server.kit.errors import (
+    AlreadyRunning,
+    Conflict,
+    Impossible,
+    InsufficientScope,
+    NotFound,
+    Problem,
+    StaleVersion,
+)
+from bivelio_server.kit.execution import transaction
+from bivelio_server.kit.ids import new_id
+from bivelio_server.kit.models import Pagination
+from bivelio_server.kit.operations import Effect, Feature
+from bivelio_server.kit.rows import identity
+from bivelio_server.kit.text import Text
+from bivelio_server.workflows import instances, queries
+from bivelio_server.workflows.checking import check_definition, check_rights
+from bivelio_server.workflows.definition import Definition
+from bivelio_server.workflows.models import Instance, Workflow, WorkflowVersion
+from bivelio_server.workflows.schemas import (
+    InstanceList,
+    InstancePage,
+    InstanceReference,
+    InstanceStatus,
+    InstanceSummary,
+    InstanceView,
+    StepView,
+    WorkflowCreate,
+    WorkflowExecute,
+    WorkflowList,
+    WorkflowPage,
+    WorkflowReference,
+    WorkflowSummary,
+    WorkflowUpdate,
+    WorkflowView,
+)
+from bivelio_server.workflows.triggers import listen
+
+LONGEST_REPLY_SECONDS: Final = 60.0
+#: The run may have ended before anybody listened for its end.
+_FIRST_LOOK_SECONDS: Final = 0.1
+_LOOK_AGAIN_SECONDS: Final = 1.0
+
+feature: Final = Feature("workflows")
+
+
+@feature.operation(
+    "list", path="/v1/workflows", scope=Scope.read, effect=Effect.read,
+    summary=Text("Lista los workflows", "List the workflows"),
+)  # fmt: skip
+async def list_workflows(context: Context, data: WorkflowList) -> WorkflowPage:
+    rows, total = await queries.list_workflows(context, data)
+    return WorkflowPage(
+        workflows=[WorkflowSummary.model_validate(row) for row in rows], pagination=Pagination.of(data, total)
+    )
+
+
+@feature.operation(
+    "get", scope=Scope.read, effect=Effect.read, errors=[NotFound],
+    summary=Text("Obtiene un workflow con su definición", "Get a workflow with its definition"),
+)  # fmt: skip
+async def get(context: Context, data: WorkflowReference) -> WorkflowView:
+    workflow = await queries.get(context, data.id)
+    return _view(workflow, await queries.get_version(context, workflow))
+
+
+@feature.operation(
+    "create", scope=Scope.admin, effect=Effect.transactional, errors=[InsufficientScope],
+    summary=Text("Crea un workflow", "Create a workflow"),
+)  # fmt: skip
+async def create(context: Context, data: WorkflowCreate) -> WorkflowView:
+    definition = Definition(trigger=data.trigger, steps=data.steps, output=data.output)
+    now = context.now
+    workflow = Workflow(
+        **identity(context.caller), id=new_id("wf"), name=data.name, description=data.description, status=data.status,
+        concurrency=data.concurrency, version=0, created_at=now, updated_at=now,
+    )  # fmt: skip
+    context.session.add(workflow)
+    return _view(workflow, await _save_version(context, workflow, definition))
+
+
+@feature.operation(
+    "update", scope=Scope.admin, effect=Effect.transactional,
+    errors=[NotFound, StaleVersion, Impossible, InsufficientScope],
+    summary=Text("Guarda una nueva versión de un workflow", "Save a new version of a workflow"),
+)  # fmt: skip
+async def update(context: Context, data: WorkflowUpdate) -> WorkflowView:
+    workflow = await queries.get(context, data.id, lock=True)
+    if data.if_version not in (None, workflow.version):
+        raise StaleVersion
+    present = Definition.model_validate((await queries.get_version(context, workflow)).definition)
+    given = data.model_fields_set
+    _require_present(data, given & {"name", "trigger", "steps", "concurrency"})
+    for name in given & {"name", "description", "concurrency"}:
+        setattr(workflow, name, getattr(data, name))
+    definition = Definition(
+        trigger=data.trigger or present.trigger,
+        steps=data.steps or present.steps,
+        output=data.output if "output" in given else present.output,
+    )
+    return _view(workflow, await _save_version(context, workflow, definition))
+
+
+@feature.operation(
+    "activate", scope=Scope.admin, effect=Effect.transactional, errors=[NotFound, InsufficientScope],
+    summary=Text("Activa un workflow, con tus permisos de ahora", "Activate a workflow, with your present rights"),
+)  # fmt: skip
+async def activate(context: Context, data: WorkflowReference) -> WorkflowView:
+    workflow = await queries.get(context, data.id, lock=True)
+    version = await queries.get_version(context, workflow)
+    check_rights(Definition.model_validate(version.definition), context.services.catalogue, context.caller)
+    _freeze_rights(context, version)
+    return await _set_status(context, workflow, version, "active")
+
+
+@feature.operation(
+    "pause", scope=Scope.admin, effect=Effect.transactional, errors=[NotFound],
+    summary=Text("Pausa un workflow: no empieza nuevas ejecuciones", "Pause a workflow: it starts no new runs"),
+)  # fmt: skip
+async def pause(context: Context, data: WorkflowReference) -> WorkflowView:
+    workflow = await queries.get(context, data.id, lock=True)
+    return await _set_status(context, workflow, await queries.get_version(context, workflow), "paused")
+
+
+@feature.operation(
+    "delete", scope=Scope.admin, effect=Effect.transactional, errors=[NotFound],
+    summary=Text("Borra un workflow; lo que ya se ejecuta termina", "Delete a workflow; what already runs goes on"),
+)  # fmt: skip
+async def delete(context: Context, data: WorkflowReference) -> WorkflowView:
+    workflow = await queries.get(context, data.id, lock=True)
+    workflow.deleted_at = context.now
+    return await _set_status(context, workflow, await queries.get_version(context, workflow), "paused")
+
+
+@feature.operation(
+    "execute", scope=Scope.write, effect=Effect.transactional,
+    errors=[NotFound, Conflict, AlreadyRunning, InsufficientScope],
+    summary=Text("Ejecuta un workflow", "Execute a workflow"),
+)  # fmt: skip
+async def execute(context: Context, data: WorkflowExecute) -> InstanceSummary:
+    workflow, definition = await queries.get_to_run(context, data.workflow_id)
+    if workflow.concurrency == "one":
+        await queries.get(context, workflow.id, field="workflow_id", lock=True)
+        workflow, definition = await queries.get_to_run(context, workflow.id)
+    if workflow.status != "active":
+        raise Conflict(_NOT_ACTIVE)
+    check_rights(definition, context.services.catalogue, context.caller)
+    if not await queries.may_start(context, workflow):
+        raise AlreadyRunning
+    instance = await instances.start(context, workflow, data.input, awaited=not data.async_)
+    if not data.async_:
+        context.reply_after_commit(lambda: _ended(context, instance.id))
+    return _summary(instance, workflow.name)
+
+
+@feature.operation(
+    "list_instances", path="/v1/workflows/instances", scope=Scope.read, effect=Effect.read, errors=[NotFound],
+    summary=Text("Lista las ejecuciones", "List the runs"),
+)  # fmt: skip
+async def list_instances(context: Context, data: InstanceList) -> InstancePage:
+    rows, total = await queries.list_instances(context, data)
+    return InstancePage(
+        instances=[_summary(instance, name) for instance, name in rows], pagination=Pagination.of(data, total)
+    )
+
+
+@feature.operation(
+    "get_instance", scope=Scope.read, effect=Effect.read, errors=[NotFound],
+    summary=Text("Obtiene una ejecución con sus pasos", "Get a run with its steps"),
+)  # fmt: skip
+async def get_instance(context: Context, data: InstanceReference) -> InstanceView:
+    instance, name = await queries.get_instance(context, data.instance_id)
+    steps = [StepView.model_validate(step) for step in await queries.list_steps(context, instance.id)]
+    return InstanceView(steps=steps, **_summary(instance, name).model_dump())
+
+
+def _require_present(data: WorkflowUpdate, names: set[str]) -> None:
+    missing = [
+        Problem(name, "not_null", _NOT_NULL.format(field=name)) for name in sorted(names) if getattr(data, name) is None
+    ]
+    if missing:
+        raise Impossible(missing)
+
+
+async def _save_version(context: Context, workflow: Workflow, definition: Definition) -> WorkflowVersion:
+    """A new version with this definition, checked; an active workflow goes on with the rights of who saves it."""
+    check_definition(definition, context.services.catalogue)
+    check_rights(definition, context.services.catalogue, context.caller)
+    workflow.version += 1
+    workflow.trigger_type, workflow.steps_count = definition.trigger.type, len(definition.steps)
+    workflow.updated_at = context.now
+    await context.session.flush()
+    version = WorkflowVersion(
+        **identity(context.caller), workflow_id=workflow.id, version=workflow.version, activated_rights=[],
+        definition=definition.model_dump(), created_by=context.caller.actor, created_at=context.now,
+    )  # fmt: skip
+    if workflow.status == "active":
+        _freeze_rights(context, version)
+    context.session.add(version)
+    await context.session.flush()
+    await listen(context, workflow, definition)
+    return version
+
+
+def _freeze_rights(context: Context, version: WorkflowVersion) -> None:
+    version.activated_by = context.caller.principal
+    version.activated_rights = sorted(context.caller.rights)
+
+
+async def _set_status(context: Context, workflow: Workflow, version: WorkflowVersion, status: str) -> WorkflowView:
+    workflow.status, workflow.updated_at = status, context.now
+    await context.session.flush()
+    await listen(context, workflow, Definition.model_validate(version.definition))
+    return _view(workflow, version)
+
+
+async def _ended(context: Context, instance_id: str) -> InstanceSummary:
+    """The instance when it has ended, or as it is after the longest time that a reply may take."""
+    topic = instances.finished_topic(instance_id)
+    woken = context.services.wakeups.subscribe(topic)
+    deadline = asyncio.get_running_loop().time() + LONGEST_REPLY_SECONDS
+    try:
+        pause = _FIRST_LOOK_SECONDS
+        while True:
+            await _wait(woken, pause)
+            woken.clear()
+            async with transaction(context.caller, context.services) as now:
+                instance, name = await queries.get_instance(now, instance_id)
+            left = deadline - asyncio.get_running_loop().time()
+            if instance.finished_at is not None or left <= 0:
+                return _summary(instance, name)
+            pause = min(left, _LOOK_AGAIN_SECONDS)
+    finally:
+        context.services.wakeups.unsubscribe(topic, woken)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
+def _view(workflow: Workflow, version: WorkflowVersion) -> WorkflowView:
+    summary = WorkflowSummary.model_validate(workflow).model_dump()
+    definition: dict[str, Any] = version.definition
+    return WorkflowView(**summary, **{name: definition[name] for name in ("trigger", "steps", "output")})
+
+
+def _summary(instance: Instance, workflow_name: str) -> InstanceSummary:
+    return InstanceSummary(
+        instance_id=instance.id,
+        workflow_id=instance.workflow_id,
+        workflow_name=workflow_name,
+        version=instance.version,
+        status=cast("InstanceStatus", instance.status),
+        current_step=instance.current_step,
+        total_steps=instance.total_steps,
+        input=instance.input,
+        output=instance.output,
+        error=instance.error,
+        started_by=instance.started_by,
+        started_at=instance.started_at,
+        updated_at=instance.updated_at,
+        finished_at=instance.finished_at,
+        duration_ms=duration_ms(instance),
+    )
+
+
+def duration_ms(instance: Instance) -> int | None:
+    if instance.finished_at is None:
+        return None
+    return max(0, round((instance.finished_at - instance.started_at).total_seconds() * 1000))
+
+
+_NOT_NULL: Final = Text("El campo '{field}' no puede ser null.", "The field '{field}' cannot be null.")
+_NOT_ACTIVE: Final = Text("El workflow no está activo.", "The workflow is not active.")

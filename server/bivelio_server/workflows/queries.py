@@ -1,0 +1,121 @@
+"""Every query on workflows and their instances, each built from the caller."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, and_, exists, select
+
+from bivelio_server.kit.context import Context
+from bivelio_server.kit.errors import NotFound
+from bivelio_server.kit.ids import is_well_formed
+from bivelio_server.kit.rows import business, count_of, only, page_of
+from bivelio_server.workflows.definition import Definition
+from bivelio_server.workflows.models import Instance, StepRecord, Workflow, WorkflowVersion
+from bivelio_server.workflows.schemas import InstanceList, WorkflowList
+from bivelio_server.workflows.versions import parse_definition
+
+
+async def get(context: Context, workflow_id: str, *, field: str = "id", lock: bool = False) -> Workflow:
+    """Raises NotFound, naming the input `field`."""
+    query = _locked(_present(context)) if lock else _present(context)
+    return await only(context.session, query, workflow_id, field=field)
+
+
+async def get_to_run(context: Context, workflow_id: str) -> tuple[Workflow, Definition]:
+    """A workflow and the definition that a new run takes. Raises NotFound."""
+    if not is_well_formed(workflow_id):
+        raise NotFound("workflow_id")
+    newest = and_(
+        WorkflowVersion.org_id == Workflow.org_id,
+        WorkflowVersion.environment == Workflow.environment,
+        WorkflowVersion.workflow_id == Workflow.id,
+        WorkflowVersion.version == Workflow.version,
+    )
+    query = _present(context).where(Workflow.id == workflow_id).join(WorkflowVersion, newest)
+    row = (await context.session.execute(query.add_columns(WorkflowVersion.definition))).first()
+    if row is None:
+        raise NotFound("workflow_id")
+    workflow, stored = row
+    return workflow, parse_definition(workflow.org_id, workflow.environment, workflow.id, workflow.version, stored)
+
+
+async def get_version(context: Context, workflow: Workflow) -> WorkflowVersion:
+    """The newest version, the one that new runs take."""
+    return await context.session.get_one(
+        WorkflowVersion, (workflow.org_id, workflow.environment, workflow.id, workflow.version)
+    )
+
+
+async def list_workflows(context: Context, data: WorkflowList) -> tuple[list[Workflow], int]:
+    query = _present(context)
+    if data.status is not None:
+        query = query.where(Workflow.status == data.status)
+    return await page_of(context.session, query.order_by(Workflow.created_at.desc(), Workflow.id.desc()), data)
+
+
+async def startable(context: Context, workflow_ids: Sequence[str]) -> list[Workflow]:
+    """The active ones; those that run one at a time are locked."""
+    active = _present(context).where(Workflow.id.in_(workflow_ids), Workflow.status == "active").order_by(Workflow.id)
+    await context.session.scalars(_locked(active.where(Workflow.concurrency == "one")))
+    return list(await context.session.scalars(active))
+
+
+async def may_start(context: Context, workflow: Workflow) -> bool:
+    """Whether a run would not be one too many. Holds until the transaction ends if the workflow is locked."""
+    if workflow.concurrency != "one":
+        return True
+    unfinished = business(Instance, context.caller).where(
+        Instance.workflow_id == workflow.id, Instance.finished_at.is_(None)
+    )
+    return not await context.session.scalar(select(exists(unfinished)))
+
+
+async def get_instance(context: Context, instance_id: str) -> tuple[Instance, str]:
+    """An instance and its workflow's name. Raises NotFound."""
+    if not is_well_formed(instance_id):
+        raise NotFound("instance_id")
+    row = (await context.session.execute(_named(context).where(Instance.id == instance_id))).first()
+    if row is None:
+        raise NotFound("instance_id")
+    return row[0], row[1]
+
+
+async def list_instances(context: Context, data: InstanceList) -> tuple[list[tuple[Instance, str]], int]:
+    """A page of instances, each with its workflow's name. Raises NotFound; a deleted workflow still has its runs."""
+    query = _named(context)
+    if data.workflow_id is not None:
+        await only(context.session, business(Workflow, context.caller), data.workflow_id, field="workflow_id")
+        query = query.where(Instance.workflow_id == data.workflow_id)
+    if data.status is not None:
+        query = query.where(Instance.status == data.status)
+    total = await count_of(context.session, query)
+    page = query.order_by(Instance.started_at.desc(), Instance.id.desc()).limit(data.per_page).offset(data.offset)
+    return [(row[0], row[1]) for row in await context.session.execute(page)], total
+
+
+async def list_steps(context: Context, instance_id: str) -> list[StepRecord]:
+    """In the order in which they began."""
+    query = select(StepRecord).where(
+        StepRecord.org_id == context.caller.org_id,
+        StepRecord.environment == context.caller.environment.value,
+        StepRecord.instance_id == instance_id,
+    )
+    return list(await context.session.scalars(query.order_by(StepRecord.position)))
+
+
+def _present(context: Context) -> Select[Workflow]:
+    return business(Workflow, context.caller).where(Workflow.deleted_at.is_(None))
+
+
+def _locked(query: Select[Workflow]) -> Select[Workflow]:
+    """Locked, and as it is once others are done with it."""
+    return query.with_for_update().execution_options(populate_existing=True)
+
+
+def _named(context: Context) -> Select[Any]:
+    same = and_(
+        Workflow.org_id == Instance.org_id,
+        Workflow.environment == Instance.environment,
+        Workflow.id == Instance.workflow_id,
+    )
+    return business(Instance, context.caller).join(Workflow, same).add_columns(Workflow.name)

@@ -1,0 +1,160 @@
+"""What a run knows of itself: its instance, its definition, what its steps have done so far."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from bivelio_server.accounts.roles import rights_of
+from bivelio_server.durable import Run
+from bivelio_server.kit.caller import Caller, Environment, intersect_rights
+from bivelio_server.kit.rows import Object
+from bivelio_server.workflows.definition import Definition
+from bivelio_server.workflows.versions import known_definition, parse_definition
+
+_NOBODY: Final = UUID(int=0)
+
+_LOAD: Final = text("""
+    select i.org_id, i.environment, i.id, i.workflow_id, w.name as workflow_name, i.version, i.input, i.depth,
+           i.started_at, i.total_steps, i.finished_at, v.activated_by, v.activated_rights,
+           p.scopes, p.user_id, p.role, p.plan, p.key_type,
+           (select coalesce(jsonb_agg(jsonb_build_object(
+                       'step_id', s.step_id, 'position', s.position, 'uses', s.uses, 'status', s.status,
+                       'attempts', s.attempts, 'input', s.input, 'output', s.output, 'error', s.error,
+                       'prepared', s.prepared, 'started_at', s.started_at, 'finished_at', s.finished_at)), '[]')
+              from workflow_steps s
+             where s.org_id = i.org_id and s.environment = i.environment and s.instance_id = i.id) as steps
+      from workflow_instances i
+      join workflows w on w.org_id = i.org_id and w.environment = i.environment and w.id = i.workflow_id
+      join workflow_versions v on v.org_id = i.org_id and v.environment = i.environment
+                              and v.workflow_id = i.workflow_id and v.version = i.version
+      left join lateral present_rights(v.activated_by) p on true
+     where i.org_id = :org_id and i.environment = :environment and i.id = :id
+""")
+_DEFINITION: Final = text("""
+    select definition from workflow_versions
+     where org_id = :org_id and environment = :environment and workflow_id = :workflow_id and version = :version
+""")
+_PRESENT_RIGHTS: Final = text("select scopes, user_id, role, plan, key_type from present_rights(:actor)")
+
+
+@dataclass(slots=True)
+class StepState:
+    """One step as it is recorded; times are UTC."""
+
+    step_id: str
+    position: int
+    uses: str
+    started_at: datetime
+    status: str = "running"
+    attempts: int = 0
+    input: Any = None
+    output: Any = None
+    error: dict[str, Any] | None = None
+    prepared: Any = None
+    finished_at: datetime | None = None
+
+    @classmethod
+    def stored(cls, row: dict[str, Any]) -> "StepState":
+        times = {name: row[name] and datetime.fromisoformat(row[name]) for name in ("started_at", "finished_at")}
+        return cls(**{**row, **times})
+
+    def as_row(self) -> dict[str, Any]:
+        row = {name: getattr(self, name) for name in self.__slots__}
+        times = {name: row[name] and row[name].isoformat() for name in ("started_at", "finished_at")}
+        return {**row, **times}
+
+
+@dataclass
+class RunState:
+    """A loaded run."""
+
+    id: str
+    org_id: UUID
+    environment: Environment
+    workflow_id: str
+    workflow_name: str
+    definition: Definition
+    input: dict[str, Any]
+    depth: int
+    started_at: datetime
+    finished_at: datetime | None
+    total_steps: int
+    activated_by: str | None
+    activated_rights: frozenset[str]
+    caller: Caller
+    steps: dict[str, StepState] = field(default_factory=dict)
+    current_step: int = 1
+
+    @cached_property
+    def outputs(self) -> dict[str, dict[str, Any]]:
+        """What expressions see under `steps`."""
+        done = (step for step in self.steps.values() if step.status == "completed")
+        return {step.step_id: {"output": step.output} for step in done}
+
+    def step(self, step_id: str, uses: str, now: datetime) -> StepState:
+        """The step's state, begun now when it is new."""
+        if step_id not in self.steps:
+            self.steps[step_id] = StepState(step_id, len(self.steps) + 1, uses, now)
+        return self.steps[step_id]
+
+
+async def load(session: AsyncSession, run: Run) -> RunState | None:
+    """The run's state, or None when its instance is gone (sandbox rows are purged)."""
+    key = {"org_id": run.org_id, "environment": run.environment.value, "id": run.params["instance_id"]}
+    row = (await session.execute(_LOAD, key)).one_or_none()
+    if row is None:
+        return None
+    rights = frozenset(row.activated_rights)
+    return RunState(
+        id=row.id,
+        org_id=row.org_id,
+        environment=run.environment,
+        workflow_id=row.workflow_id,
+        workflow_name=row.workflow_name,
+        definition=await _definition(session, row),
+        input=row.input,
+        depth=row.depth,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        total_steps=row.total_steps,
+        activated_by=row.activated_by,
+        activated_rights=rights,
+        caller=_caller(run, row.workflow_id, row.activated_by, rights, row),
+        steps={item["step_id"]: StepState.stored(item) for item in row.steps},
+    )
+
+
+async def present_caller(session: AsyncSession, run: Run, state: RunState) -> Caller:
+    """The workflow as a caller with the rights that it has at this moment."""
+    row = (await session.execute(_PRESENT_RIGHTS, {"actor": state.activated_by})).one_or_none()
+    return _caller(run, state.workflow_id, state.activated_by, state.activated_rights, row)
+
+
+def _caller(run: Run, workflow_id: str, activated_by: str | None, frozen: frozenset[str], present: Any) -> Caller:
+    """Rights frozen at activation, within what the activator may do now; none when the activator is gone."""
+    known = present is not None and present.role is not None
+    now = rights_of(present.role, tuple(present.scopes), present.key_type) if known else frozenset[str]()
+    return Caller(
+        org_id=run.org_id,
+        environment=run.environment,
+        actor=f"workflow:{workflow_id}",
+        user_id=present.user_id if known else _NOBODY,
+        rights=intersect_rights(frozen, now),
+        plan=present.plan if known else "starter",
+        on_behalf_of=activated_by,
+    )
+
+
+async def _definition(session: AsyncSession, row: Any) -> Definition:
+    key = (row.org_id, row.environment, row.workflow_id, row.version)
+    known = known_definition(*key)
+    if known is not None:
+        return known
+    names = ("org_id", "environment", "workflow_id", "version")
+    stored = await session.execute(_DEFINITION.columns(definition=Object), dict(zip(names, key, strict=True)))
+    return parse_definition(*key, stored.scalar_one())

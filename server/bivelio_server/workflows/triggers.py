@@ -1,0 +1,39 @@
+"""Event triggers: the runs that an event starts, in the transaction that recorded it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from bivelio_server.events.definitions import RecordedEvent
+from bivelio_server.events.recording import subscribe
+from bivelio_server.kit import json
+from bivelio_server.kit.context import Context
+from bivelio_server.workflows import instances, queries
+from bivelio_server.workflows.definition import Definition, EventTrigger
+from bivelio_server.workflows.models import Workflow
+
+KIND = "workflow"
+_log = structlog.get_logger()
+
+
+async def start_triggered(context: Context, event: RecordedEvent, workflow_ids: Sequence[str]) -> None:
+    """One run for each workflow. Events carry their depth, so that workflows cannot feed themselves for ever."""
+    if event.depth > instances.MAX_DEPTH:
+        _log.warning("trigger_not_fired", cause="depth", event_id=event.id, depth=event.depth, workflows=workflow_ids)
+        return
+    input_: dict[str, Any] = json.loads_trusted(
+        json.dumps({"event": event.name, "timestamp": event.occurred_at, "data": event.data})
+    )
+    for workflow in await queries.startable(context, workflow_ids):
+        if not await queries.may_start(context, workflow):
+            _log.warning("trigger_not_fired", cause="already_running", event_id=event.id, workflow=workflow.id)
+            continue
+        await instances.start(context, workflow, input_, event_id=event.id)
+
+
+async def listen(context: Context, workflow: Workflow, definition: Definition) -> None:
+    """Let the workflow be started by its event while it is active, and only then."""
+    trigger = definition.trigger
+    fires = workflow.status == "active" and workflow.deleted_at is None and isinstance(trigger, EventTrigger)
+    await subscribe(context, KIND, workflow.id, [trigger.event] if fires and isinstance(trigger, EventTrigger) else [])
