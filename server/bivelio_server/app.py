@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -15,7 +16,11 @@ from bivelio_server.accounts.authentication import Authentication
 from bivelio_server.accounts.documentation import AUTH_MODELS, auth_paths
 from bivelio_server.accounts.sign_in import SignIn
 from bivelio_server.accounts.tokens import AccessTokens
+from bivelio_server.contacts import events as contact_events
 from bivelio_server.contacts import operations as contacts
+from bivelio_server.durable import Lane, TaskHandler, Worker
+from bivelio_server.events import announced
+from bivelio_server.events.definitions import EventCatalogue
 from bivelio_server.health import livez, metrics, readyz
 from bivelio_server.installation import Installation
 from bivelio_server.kit.clock import Clock
@@ -29,23 +34,37 @@ from bivelio_server.kit.operations import Catalogue, Feature
 from bivelio_server.kit.secrets import Cipher
 from bivelio_server.kit.wakeups import Wakeups
 from bivelio_server.reference_page import reference_routes
+from bivelio_server.webhooks import delivery, queueing
+from bivelio_server.webhooks import operations as webhooks
+from bivelio_server.webhooks.documentation import event_models, event_webhooks
+from bivelio_server.workflows import events as workflow_events
+from bivelio_server.workflows import instances, triggers
+from bivelio_server.workflows import operations as workflows
+from bivelio_server.workflows.runner import run_instance
 
 VERSION: Final = version("bivelio-server")
-FEATURES: Final[tuple[Feature, ...]] = (contacts.feature, keys.feature)
-REACTIONS: Final[Mapping[str, Reaction]] = {}
+FEATURES: Final[tuple[Feature, ...]] = (contacts.feature, workflows.feature, webhooks.feature, keys.feature)
+REACTIONS: Final[Mapping[str, Reaction]] = {
+    triggers.KIND: triggers.start_triggered,
+    queueing.KIND: queueing.queue_deliveries,
+}
+HANDLERS: Final[Mapping[str, TaskHandler]] = {instances.TASK: run_instance}
+LANES: Final[tuple[Lane, ...]] = (delivery.LANE,)
+EVENTS: Final = EventCatalogue([*contact_events.EVENTS, *workflow_events.EVENTS, *announced.EVENTS])
 
 
 def compose_services(installation: Installation, clock: Clock | None = None) -> Services:
     settings = installation.settings
     return Services(
         settings=settings,
-        database=Database(installation.serving_url, pool_size=settings.database_pool),
+        database=Database(installation.serving_url, pool_size=settings.database_pool + settings.worker_slots),
         http=OutgoingHttp(private_networks=settings.private_networks, user_agent=f"BiVelio/{VERSION}"),
         cipher=Cipher(installation.secret_key),
         clock=clock or Clock(),
         wakeups=Wakeups(installation.serving_url),
         catalogue=Catalogue(FEATURES),
         reactions=REACTIONS,
+        event_samples=EVENTS.samples,
     )
 
 
@@ -60,13 +79,18 @@ async def opened(services: Services) -> AsyncIterator[Services]:
         await services.database.close()
 
 
+def compose_worker(services: Services) -> Worker:
+    """What does the durable work of a process."""
+    return Worker(services, HANDLERS, LANES)
+
+
 def create_app(services: Services, installation: Installation) -> Starlette:
     """The HTTP application; its services must be open while it serves."""
     tokens = AccessTokens(installation.secret_key, timedelta(seconds=services.settings.access_token_seconds))
     authentication = Authentication(services.database, tokens, services.clock)
     app = Starlette(
         routes=[
-            Route("/v1/auth/token", SignIn(services, authentication, tokens).answer, methods=["POST"]),
+            Route("/v1/auth/token", SignIn(services, authentication, tokens)),
             Mount("/v1", OperationsDoor(services, authentication)),
             Route("/livez", livez),
             Route("/readyz", readyz(services)),
@@ -75,11 +99,15 @@ def create_app(services: Services, installation: Installation) -> Starlette:
         ],
         exception_handlers={HTTPException: render_http_exception},
     )
+    app.router.redirect_slashes = False
     app.add_middleware(RequestMiddleware)
     return app
 
 
 def openapi_document(catalogue: Catalogue, address: str) -> dict[str, Any]:
-    return build_document(
-        catalogue, version=VERSION, address=address, extra={"paths": auth_paths, "models": AUTH_MODELS}
-    )
+    extra = {
+        "paths": auth_paths,
+        "webhooks": partial(event_webhooks, EVENTS),
+        "models": [*AUTH_MODELS, *event_models(EVENTS)],
+    }
+    return build_document(catalogue, version=VERSION, address=address, extra=extra)

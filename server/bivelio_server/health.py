@@ -2,16 +2,19 @@
 
 import secrets
 from collections.abc import Awaitable, Callable
+from typing import Final
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from bivelio_server.durable import queue_depth
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.door import json_response
 from bivelio_server.kit.errors import NotAuthenticated, Unavailable
 from bivelio_server.migrations import newest_version
 
+_QUEUE: Final = Gauge("bivelio_queue_runs", "Durable runs by what they wait for.", ["state"])
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -35,6 +38,9 @@ def readyz(services: Services) -> Endpoint:
 def metrics(services: Services) -> Endpoint:
     async def answer(request: Request) -> Response:
         _require_operator(services, request)
+        depth = await queue_depth(services.database)
+        for state in ("due", "sleeping", "running"):
+            _QUEUE.labels(state).set(getattr(depth, state))
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return answer

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import psycopg
+from sqlalchemy.exc import DBAPIError
 
 from bivelio_server.kit.embedded_postgres import EmbeddedPostgres, libpq_url
 from bivelio_server.kit.secrets import SecretKey, load_or_create_secret_key
@@ -46,10 +47,14 @@ def installation(settings: Settings) -> Iterator[Installation]:
 
 
 def prepare(place: Installation) -> None:
-    """Bring schema and serving role up to date."""
-    migrate(place.owner_url)
+    """Bring schema and serving role up to date. Raises InstallationError."""
     role, password = _role_of(place.serving_url)
-    grant_serving_role(place.owner_url, role, password)
+    try:
+        migrate(place.owner_url)
+        grant_serving_role(place.owner_url, role, password)
+    except (psycopg.Error, DBAPIError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise InstallationError(f"The database cannot be prepared: {str(reason).strip()}") from error
 
 
 def require_prepared(place: Installation) -> None:
@@ -87,5 +92,8 @@ def _role_of(url: str) -> tuple[str, str]:
 
 def _secret_key(settings: Settings) -> SecretKey:
     if settings.secret_key is not None:
-        return SecretKey(settings.secret_key.get_secret_value())
+        try:
+            return SecretKey(settings.secret_key.get_secret_value())
+        except ValueError as error:
+            raise InstallationError(str(error)) from None
     return load_or_create_secret_key(settings.data_dir / "secret.key")

@@ -1,23 +1,33 @@
 """The processes: `serve` answers requests and works, `worker` only works."""
 
 import asyncio
+import selectors
 import signal
-from collections.abc import Coroutine
-from typing import Any, Final
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
 
+import structlog
 import uvicorn
 import uvloop
 
-from bivelio_server.app import compose_services, create_app, opened
-from bivelio_server.installation import Installation
+from bivelio_server.app import compose_services, compose_worker, create_app, opened
+from bivelio_server.installation import Installation, InstallationError
 from bivelio_server.kit.context import Services
+from bivelio_server.settings import Settings
 
 _SHUTDOWN_SECONDS: Final = 10
+_LAST_REQUESTS_SECONDS: Final = 0.5
+_BACKLOG: Final = 2048
+_log = structlog.get_logger()
 
 
 def serve(place: Installation) -> None:
-    """Answer requests until SIGINT or SIGTERM."""
-    uvloop.run(_serve(place))
+    """Answer requests until SIGINT or SIGTERM. Raises InstallationError when the address cannot be listened on."""
+    with _listener(place.settings) as listener:
+        uvloop.run(_serve(place, listener))
 
 
 def work(place: Installation) -> None:
@@ -25,40 +35,93 @@ def work(place: Installation) -> None:
     uvloop.run(_work(place))
 
 
-async def _serve(place: Installation) -> None:
-    async with opened(compose_services(place)) as services, asyncio.TaskGroup() as tasks:
-        background = _start_background(tasks, place, services)
-        await uvicorn.Server(_uvicorn_config(place, services)).serve()
-        _cancel(background)
+class _Server(uvicorn.Server):
+    """Uvicorn's, but it stops without dropping a reply and leaves the signals to us.
+
+    Uvicorn would end the process by the signal, before its work is handed back.
+    """
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Whoever is connected is answered once more; uvicorn would hang up on those who are just about to ask."""
+        self.server_state.default_headers.append((b"connection", b"close"))
+        await self._close_the_door()
+        deadline = time.monotonic() + _LAST_REQUESTS_SECONDS
+        while self.server_state.connections and time.monotonic() < deadline:
+            await asyncio.sleep(0.01)
+        await super().shutdown(sockets)
+
+    async def _close_the_door(self) -> None:
+        """Once everybody is let in whose connection the system has taken already."""
+        with selectors.DefaultSelector() as waiting:
+            for server in self.servers:
+                for listener in server.sockets:
+                    waiting.register(listener.fileno(), selectors.EVENT_READ)
+            deadline = time.monotonic() + _LAST_REQUESTS_SECONDS
+            while waiting.select(0) and time.monotonic() < deadline:
+                await asyncio.sleep(0)
+            for server in self.servers:
+                server.close()
+
+
+async def _serve(place: Installation, listener: socket.socket) -> None:
+    stop = _stop_at_signal()
+    async with opened(compose_services(place)) as services, _working(place, services, stop):
+        server = _Server(_uvicorn_config(place, services))
+        serving = asyncio.create_task(server.serve([listener]))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
 
 
 async def _work(place: Installation) -> None:
+    stop = _stop_at_signal()
+    async with opened(compose_services(place)) as services, _working(place, services, stop):
+        _log.info("working")
+        await stop.wait()
+
+
+def _listener(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise InstallationError(f"Cannot listen on {settings.host}, port {settings.port}: {error.strerror}.") from error
+
+
+def _stop_at_signal() -> asyncio.Event:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with opened(compose_services(place)) as services, asyncio.TaskGroup() as tasks:
-        background = _start_background(tasks, place, services)
-        await stop.wait()
-        _cancel(background)
+    return stop
 
 
-def _start_background(tasks: asyncio.TaskGroup, place: Installation, services: Services) -> list[asyncio.Task[None]]:
-    work: list[Coroutine[Any, Any, None]] = [services.wakeups.run()]
-    if place.embedded is not None:
-        work.append(place.embedded.supervise())
-    return [tasks.create_task(coroutine) for coroutine in work]
+@asynccontextmanager
+async def _working(place: Installation, services: Services, stop: asyncio.Event) -> AsyncIterator[None]:
+    """What a process does beside answering: durable work, notifications, keeping the embedded database up.
 
-
-def _cancel(background: list[asyncio.Task[None]]) -> None:
-    for task in background:
-        task.cancel()
+    At `stop` the durable work ends beside the last replies, not after them.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        helpers = [tasks.create_task(services.wakeups.run())]
+        if place.embedded is not None:
+            helpers.append(tasks.create_task(place.embedded.supervise()))
+        worker = tasks.create_task(compose_worker(services).run(stop))
+        yield
+        stop.set()
+        await worker
+        for helper in helpers:
+            helper.cancel()
 
 
 def _uvicorn_config(place: Installation, services: Services) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(services, place),
-        host=place.settings.host,
-        port=place.settings.port,
+        backlog=_BACKLOG,
         loop="uvloop",
         http="httptools",
         ws="none",
