@@ -1,0 +1,55 @@
+"""workflows.*"""
+
+from typing import Any, Final
+
+from tests.permissions.sample import Sample, Samples, Scene, fixed
+
+# Of steps that need no right, so that the rights of workflows alone decide.
+_HELLO: Final = {"name": "Onboarding", "steps": [{"id": "hello", "set": {"text": "Hola {{ input.client_name }}"}}]}
+
+
+async def _workflow(scene: Scene, **fields: Any) -> str:
+    return str((await scene.client.call("/v1/workflows/create", {**_HELLO, **fields}))["id"])
+
+
+async def _run(scene: Scene) -> dict[str, Any]:
+    run: dict[str, Any] = await scene.client.call("/v1/workflows/execute", await _execute(scene))
+    return run
+
+
+async def _reference(scene: Scene) -> dict[str, Any]:
+    return {"id": await _workflow(scene)}
+
+
+async def _update(scene: Scene) -> dict[str, Any]:
+    return {"id": await _workflow(scene), "name": "Bienvenida"}
+
+
+async def _draft(scene: Scene) -> dict[str, Any]:
+    return {"id": await _workflow(scene, status="draft")}
+
+
+async def _execute(scene: Scene) -> dict[str, Any]:
+    return {"workflow_id": await _workflow(scene), "input": {"client_name": "Empresa ABC"}}
+
+
+async def _runs(scene: Scene) -> dict[str, Any]:
+    return {"workflow_id": (await _run(scene))["workflow_id"]}
+
+
+async def _run_reference(scene: Scene) -> dict[str, Any]:
+    return {"instance_id": (await _run(scene))["instance_id"]}
+
+
+SAMPLES: Final[Samples] = {
+    "workflows.list": fixed({}),
+    "workflows.get": Sample(_reference),
+    "workflows.create": Sample(fixed(_HELLO).arrange, not_ours=frozenset({"id"})),
+    "workflows.update": Sample(_update),
+    "workflows.activate": Sample(_draft),
+    "workflows.pause": Sample(_reference),
+    "workflows.delete": Sample(_reference),
+    "workflows.execute": Sample(_execute),
+    "workflows.list_instances": Sample(_runs),
+    "workflows.get_instance": Sample(_run_reference),
+}
