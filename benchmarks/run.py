@@ -1,0 +1,42 @@
+"""`make bench`: every figure in one run, so that ratios hold though the machine's speed drifts."""
+
+import asyncio
+import os
+import platform
+import time
+
+import contacts
+import webhooks
+import workflows
+from place import Place, place
+
+from bivelio_server.installation import installation
+from bivelio_server.settings import Settings
+
+
+def main() -> None:
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; load {os.getloadavg()}")
+    with place() as here:
+        _idle(here)
+        with installation(Settings(data_dir=here.data_dir)) as installed:
+            asyncio.run(contacts.measure(here, installed))
+            asyncio.run(workflows.measure(here, installed))
+        asyncio.run(webhooks.measure(here))
+
+
+def _idle(here: Place) -> None:
+    here.stop()
+    seconds = here.start()
+    time.sleep(5)
+    cpu = here.cpu()
+    time.sleep(5)
+    memory, busy = here.memory(), sum(here.cpu().values()) - sum(cpu.values())
+    print(f"\nstart on existing data          {seconds:.2f} s  (aim 3)")
+    print(
+        f"idle memory (PSS)               {sum(memory.values()):.0f} MB  (aim 250; server {memory['server']:.0f},"
+        f" PostgreSQL {memory['postgres']:.0f}), CPU {100 * busy / 5:.1f} %"
+    )
+
+
+if __name__ == "__main__":
+    main()
