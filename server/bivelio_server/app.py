@@ -95,7 +95,7 @@ def create_app(services: Services, installation: Installation) -> Starlette:
             Route("/livez", livez),
             Route("/readyz", readyz(services)),
             Route("/metrics", metrics(services)),
-            *reference_routes(openapi_document(services.catalogue, services.settings.address)),
+            *reference_routes(openapi_document(services.catalogue, "/")),
         ],
         exception_handlers={HTTPException: render_http_exception},
     )

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic.config import JsonDict
 
 from bivelio_server.events.definitions import EventName
 from bivelio_server.kit.models import Input
@@ -46,6 +47,8 @@ def _trigger_kind(trigger: Any) -> str | None:
 
 _TRIGGER_KINDS: dict[type, str] = {ManualTrigger: "manual", EventTrigger: "event"}
 
+_TRIGGER_SCHEMAS: JsonDict = {kind: f"#/components/schemas/{model.__name__}" for model, kind in _TRIGGER_KINDS.items()}
+
 #: Written with marked tags, which problems leave out of their paths.
 Trigger = Annotated[
     Annotated[ManualTrigger, Tag("<manual>")] | Annotated[EventTrigger, Tag("<event>")],
@@ -54,7 +57,7 @@ Trigger = Annotated[
         custom_error_type="trigger_kind",
         custom_error_message="A trigger has a type: manual, event.",
     ),
-    Field(json_schema_extra={"discriminator": {"propertyName": "type"}}),
+    Field(json_schema_extra={"discriminator": {"propertyName": "type", "mapping": _TRIGGER_SCHEMAS}}),
 ]
 
 
