@@ -4,6 +4,7 @@ import asyncio
 import selectors
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -41,16 +42,25 @@ class _Server(uvicorn.Server):
     Uvicorn would end the process by the signal, before its work is handed back.
     """
 
+    def __init__(self, config: uvicorn.Config, address: str) -> None:
+        super().__init__(config)
+        self._address = address
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        sys.stdout.write(f"BiVelio: {self._address}  (Ctrl-C)\n")
+        sys.stdout.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Whoever is connected is answered once more; uvicorn would hang up on those who are just about to ask."""
         self.server_state.default_headers.append((b"connection", b"close"))
         await self._close_the_door()
         deadline = time.monotonic() + _LAST_REQUESTS_SECONDS
-        while self.server_state.connections and time.monotonic() < deadline:
+        while self.server_state.connections and time.monotonic() < deadline:  # noqa: ASYNC110 - nothing tells of them
             await asyncio.sleep(0.01)
         await super().shutdown(sockets)
 
@@ -61,7 +71,7 @@ class _Server(uvicorn.Server):
                 for listener in server.sockets:
                     waiting.register(listener.fileno(), selectors.EVENT_READ)
             deadline = time.monotonic() + _LAST_REQUESTS_SECONDS
-            while waiting.select(0) and time.monotonic() < deadline:
+            while waiting.select(0) and time.monotonic() < deadline:  # noqa: ASYNC110 - the loop accepts meanwhile
                 await asyncio.sleep(0)
             for server in self.servers:
                 server.close()
@@ -70,7 +80,7 @@ class _Server(uvicorn.Server):
 async def _serve(place: Installation, listener: socket.socket) -> None:
     stop = _stop_at_signal()
     async with opened(compose_services(place)) as services, _working(place, services, stop):
-        server = _Server(_uvicorn_config(place, services))
+        server = _Server(_uvicorn_config(place, services), place.settings.address)
         serving = asyncio.create_task(server.serve([listener]))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)

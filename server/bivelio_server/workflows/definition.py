@@ -46,7 +46,6 @@ def _trigger_kind(trigger: Any) -> str | None:
 
 
 _TRIGGER_KINDS: dict[type, str] = {ManualTrigger: "manual", EventTrigger: "event"}
-
 _TRIGGER_SCHEMAS: JsonDict = {kind: f"#/components/schemas/{model.__name__}" for model, kind in _TRIGGER_KINDS.items()}
 
 #: Written with marked tags, which problems leave out of their paths.
