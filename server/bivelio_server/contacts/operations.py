@@ -3,7 +3,7 @@
 The reference module: new features copy its shape (schemas, models, queries, events, operations).
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from bivelio_server.contacts import queries
@@ -27,20 +27,20 @@ from bivelio_server.kit.errors import Impossible, NotFound, Problem, StaleVersio
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.models import Pagination, parse_phone
 from bivelio_server.kit.operations import Effect, Feature
-from bivelio_server.kit.rows import identity
+from bivelio_server.kit.rows import RESTORABLE, identity
 from bivelio_server.kit.search import searchable
 from bivelio_server.kit.text import Text, fold
-
-RESTORABLE: Final = timedelta(days=30)
 
 feature: Final = Feature("contacts")
 
 
 @feature.operation(
-    "list", path="/v1/contacts", scope=Scope.read, effect=Effect.read,
+    "list", path="/v1/contacts", scope=Scope.read, effect=Effect.read, errors=[NotFound],
     summary=Text("Lista o busca contactos", "List or search contacts"),
 )  # fmt: skip
 async def list_contacts(context: Context, data: ContactList) -> ContactPage:
+    if data.company_id is not None:
+        await queries.get(context, data.company_id, field="company_id")
     contacts, total = await queries.list_contacts(context, data, deleted_after=_restorable_since(context))
     return ContactPage.model_validate({"contacts": contacts, "pagination": Pagination.of(data, total)})
 

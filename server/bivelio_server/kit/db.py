@@ -22,6 +22,8 @@ from bivelio_server.kit import json
 from bivelio_server.kit.caller import Caller, Environment
 
 _OPEN_SECONDS: Final = 10
+#: Times leave the database in UTC, whatever its own time zone.
+_OPTIONS: Final = "-c timezone=UTC"
 
 
 class Base(DeclarativeBase):
@@ -40,7 +42,7 @@ class Database:
             min_size=1,
             max_size=max(2, pool_size // 2),
             open=False,
-            kwargs={"autocommit": True},
+            kwargs={"autocommit": True, "options": _OPTIONS},
             timeout=_OPEN_SECONDS,
         )
 
@@ -121,7 +123,7 @@ def _engine(url: str, pool_size: int) -> AsyncEngine:
         max_overflow=0,
         pool_reset_on_return=None,  # every transaction here ends in a commit or a rollback of its own
         skip_autocommit_rollback=True,
-        connect_args={"autocommit": True},
+        connect_args={"autocommit": True, "options": _OPTIONS},
         hide_parameters=True,
         json_serializer=lambda value: json.dumps(value).decode(),
         json_deserializer=json.loads_trusted,

@@ -1,6 +1,7 @@
 """The kinds of row, and the only way to query them: from a Caller."""
 
-from typing import Any, TypeVar
+from datetime import timedelta
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ARRAY, DateTime, Select, Text, func, select
@@ -14,6 +15,9 @@ from bivelio_server.kit.db import Base
 from bivelio_server.kit.errors import NotFound
 from bivelio_server.kit.ids import is_well_formed
 from bivelio_server.kit.models import PageInput
+
+#: How long a soft delete can be undone.
+RESTORABLE: Final = timedelta(days=30)
 
 Moment = DateTime(timezone=True)
 TextArray = ARRAY(Text)

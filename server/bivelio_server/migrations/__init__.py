@@ -37,9 +37,10 @@ def newest_version() -> str:
 
 
 def grant_serving_role(owner_url: str, role: str, password: str) -> None:
-    """Make the login role that serves: a member of the serving group and nothing else."""
+    """Make the login role that serves: a member of the serving group and nothing else. Processes take turns."""
     name = sql.Identifier(role)
     with psycopg.connect(owner_url, autocommit=True) as connection:
+        connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
         exists = connection.execute("select 1 from pg_roles where rolname = %s", (role,)).fetchone()
         verb = sql.SQL("alter" if exists else "create")
         connection.execute(

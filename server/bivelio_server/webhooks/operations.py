@@ -10,7 +10,7 @@ from bivelio_server.kit.http import AddressRefused, UrlInvalid, check_url
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.models import Pagination
 from bivelio_server.kit.operations import DIRECT_DOORS, Door, Effect, Feature
-from bivelio_server.kit.rows import identity
+from bivelio_server.kit.rows import RESTORABLE, identity
 from bivelio_server.kit.text import Text
 from bivelio_server.webhooks import queries, trial
 from bivelio_server.webhooks.models import WebhookEndpoint
@@ -103,6 +103,18 @@ async def delete(context: Context, data: WebhookReference) -> Webhook:
     await context.session.flush()
     await subscribe(context, KIND, row.id, [])
     await queries.cancel(context, row.id)
+    return await _read(context, row)
+
+
+@feature.operation(
+    "restore", scope=Scope.admin, effect=Effect.transactional, errors=[NotFound],
+    summary=Text("Restaura un webhook borrado, en pausa", "Restore a deleted webhook, paused"),
+)  # fmt: skip
+async def restore(context: Context, data: WebhookReference) -> Webhook:
+    row = await queries.get_deleted(context, data.webhook_id, since=context.now - RESTORABLE)
+    row.deleted_at, row.status = None, "paused"
+    row.updated_at, row.version = context.now, row.version + 1
+    await context.session.flush()
     return await _read(context, row)
 
 

@@ -81,6 +81,12 @@ async def get(context: Context, webhook_id: str, *, lock: bool = False) -> Webho
     )
 
 
+async def get_deleted(context: Context, webhook_id: str, *, since: datetime) -> WebhookEndpoint:
+    """An endpoint deleted after `since`, locked. Raises NotFound."""
+    deleted = business(WebhookEndpoint, context.caller).where(WebhookEndpoint.deleted_at > since)
+    return await only(context.session, deleted.with_for_update(key_share=True), webhook_id, field="webhook_id")
+
+
 async def list_endpoints(context: Context, data: WebhookList) -> tuple[list[WebhookEndpoint], int]:
     newest_first = _present(context).order_by(WebhookEndpoint.created_at.desc(), WebhookEndpoint.id.desc())
     return await page_of(context.session, newest_first, data)

@@ -18,7 +18,7 @@ from bivelio_server.kit.execution import transaction
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.models import Pagination
 from bivelio_server.kit.operations import Effect, Feature
-from bivelio_server.kit.rows import identity
+from bivelio_server.kit.rows import RESTORABLE, identity
 from bivelio_server.kit.text import Text
 from bivelio_server.workflows import instances, queries
 from bivelio_server.workflows.checking import check_definition, check_rights
@@ -136,6 +136,16 @@ async def pause(context: Context, data: WorkflowReference) -> WorkflowView:
 async def delete(context: Context, data: WorkflowReference) -> WorkflowView:
     workflow = await queries.get(context, data.id, lock=True)
     workflow.deleted_at = context.now
+    return await _set_status(context, workflow, await queries.get_version(context, workflow), "paused")
+
+
+@feature.operation(
+    "restore", scope=Scope.admin, effect=Effect.transactional, errors=[NotFound],
+    summary=Text("Restaura un workflow borrado, en pausa", "Restore a deleted workflow, paused"),
+)  # fmt: skip
+async def restore(context: Context, data: WorkflowReference) -> WorkflowView:
+    workflow = await queries.get_deleted(context, data.id, since=context.now - RESTORABLE)
+    workflow.deleted_at = None
     return await _set_status(context, workflow, await queries.get_version(context, workflow), "paused")
 
 

@@ -1,6 +1,7 @@
 """Every query on workflows and their instances, each built from the caller."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, and_, exists, select
@@ -19,6 +20,12 @@ async def get(context: Context, workflow_id: str, *, field: str = "id", lock: bo
     """Raises NotFound, naming the input `field`."""
     query = _locked(_present(context)) if lock else _present(context)
     return await only(context.session, query, workflow_id, field=field)
+
+
+async def get_deleted(context: Context, workflow_id: str, *, since: datetime) -> Workflow:
+    """A workflow deleted after `since`, locked. Raises NotFound."""
+    deleted = business(Workflow, context.caller).where(Workflow.deleted_at > since)
+    return await only(context.session, deleted.with_for_update(), workflow_id)
 
 
 async def get_to_run(context: Context, workflow_id: str) -> tuple[Workflow, Definition]:

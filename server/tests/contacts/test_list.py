@@ -64,13 +64,19 @@ async def test_searches_name_email_phone_and_company(crm: Organization, search: 
         ({"tags": ["cliente", "activo"]}, ["Gestoría Peña S.L."]),
         ({"tags": ["CLIENTE"]}, []),
         ({"tags": ["cliente"], "type": "person", "search": "maria"}, ["María García"]),
-        ({"company_id": "ct_missing"}, []),
-        ({"company_id": "no es un id"}, []),
         ({"deleted": True}, []),
     ],
 )
 async def test_filters(crm: Organization, filters: dict[str, Any], found: list[str]) -> None:
     assert await names(crm.live, **filters) == found
+
+
+@pytest.mark.parametrize("company_id", ["ct_missing", "no es un id"])
+async def test_a_company_that_is_not_there_is_not_found(crm: Organization, company_id: str) -> None:
+    reply = await crm.live.post(PATH, {"company_id": company_id})
+
+    assert reply.status_code == 404
+    assert reply.json()["error"]["details"] == {"field": "company_id"}
 
 
 async def test_lists_the_people_of_a_company(crm: Organization) -> None:

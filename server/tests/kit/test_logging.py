@@ -15,7 +15,11 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 REFRESH = "v1." + "a-B_" * 10
 
 
-@pytest.mark.parametrize("secret", [KEY, JWT, REFRESH, "whsec_" + "a" * 32])
+@pytest.mark.parametrize(
+    "secret",
+    [KEY, JWT, REFRESH, "whsec_" + "a" * 32],
+    ids=["API key", "access token", "refresh token", "signing secret"],
+)
 def test_masks_secrets_inside_text(secret: str) -> None:
     text = f"refused at https://user:hunter2@example.com with {secret} today"
 

@@ -26,7 +26,8 @@ _FUNCTION = """language plpgsql security definer set search_path = pg_catalog, p
 
 
 def upgrade() -> None:
-    with closing(op.get_bind().connection.cursor()) as cursor:  # past text(), which would take its `:word` for a parameter
+    # Past text(), which would take its `:word` for a parameter.
+    with closing(op.get_bind().connection.cursor()) as cursor:
         cursor.execute(schema_sql())
         cursor.execute("select absurd.create_queue('work')")
     op.execute(f"create schema durable; grant usage on schema durable to {SERVING_GROUP}")

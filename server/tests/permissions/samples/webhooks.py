@@ -16,11 +16,18 @@ async def _update(scene: Scene) -> dict[str, Any]:
     return {**await _existing(scene), "description": "Otra"}
 
 
+async def _deleted(scene: Scene) -> dict[str, Any]:
+    reference = await _existing(scene)
+    await scene.client.call("/v1/webhooks/delete", reference)
+    return reference
+
+
 SAMPLES: Final[Samples] = {
     "webhooks.create": fixed(_WEBHOOK),
     "webhooks.list": fixed({}),
     "webhooks.get": Sample(_existing),
     "webhooks.update": Sample(_update),
     "webhooks.delete": Sample(_existing),
+    "webhooks.restore": Sample(_deleted),
     "webhooks.test": Sample(_existing),
 }

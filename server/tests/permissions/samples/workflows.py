@@ -29,6 +29,12 @@ async def _draft(scene: Scene) -> dict[str, Any]:
     return {"id": await _workflow(scene, status="draft")}
 
 
+async def _deleted(scene: Scene) -> dict[str, Any]:
+    reference = await _reference(scene)
+    await scene.client.call("/v1/workflows/delete", reference)
+    return reference
+
+
 async def _execute(scene: Scene) -> dict[str, Any]:
     return {"workflow_id": await _workflow(scene), "input": {"client_name": "Empresa ABC"}}
 
@@ -49,6 +55,7 @@ SAMPLES: Final[Samples] = {
     "workflows.activate": Sample(_draft),
     "workflows.pause": Sample(_reference),
     "workflows.delete": Sample(_reference),
+    "workflows.restore": Sample(_deleted),
     "workflows.execute": Sample(_execute),
     "workflows.list_instances": Sample(_runs),
     "workflows.get_instance": Sample(_run_reference),

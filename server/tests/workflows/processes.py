@@ -1,0 +1,52 @@
+"""Worker processes on the tests' database, for tests to kill."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from bivelio_server.installation import Installation
+
+SERVER: Final = Path(__file__).parents[2]
+LEASE_SECONDS: Final = 2
+COMMAND: Final = [sys.executable, "-c", "from bivelio_server.cli import main; main(['worker'])"]
+
+
+@dataclass
+class Workers:
+    """`bivelio-server worker`, as often as asked for."""
+
+    environment: dict[str, str]
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self) -> None:
+        self.processes.append(subprocess.Popen(COMMAND, cwd=SERVER, env=self.environment))
+
+    def kill(self, number: int) -> None:
+        """SIGKILL; returns once it is gone."""
+        self.processes[number].kill()
+        self.processes[number].wait()
+
+
+@contextmanager
+def workers(place: Installation) -> Iterator[Workers]:
+    """What still lives at the end is killed."""
+    assert place.settings.secret_key is not None
+    settings = {
+        "BIVELIO_DATABASE_URL": place.owner_url,
+        "BIVELIO_SECRET_KEY": place.settings.secret_key.get_secret_value(),
+        "BIVELIO_LEASE_SECONDS": str(LEASE_SECONDS),
+        "BIVELIO_WORKER_SLOTS": "4",
+        "BIVELIO_LOG_LEVEL": "error",
+        "PYTHONPATH": str(SERVER),
+    }
+    crowd = Workers(os.environ | settings)
+    try:
+        yield crowd
+    finally:
+        for number in range(len(crowd.processes)):
+            crowd.kill(number)
