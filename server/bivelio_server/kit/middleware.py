@@ -1,5 +1,6 @@
 """Around every request: its id, its log line, its metrics, and the one place where errors become replies."""
 
+import asyncio
 import re
 import time
 from typing import Final
@@ -52,6 +53,8 @@ class RequestMiddleware:
             await self._app(scope, receive, exchange.send)
         except Exception as error:  # noqa: BLE001 - the last stop of every request: nothing may escape without a reply
             await exchange.fail(error)
+        except asyncio.CancelledError:  # the server stops and waits no longer: even so nobody is left without a reply
+            await exchange.fail(Unavailable())
         exchange.finish()
 
 

@@ -1,0 +1,172 @@
+"""Any request that the OpenAPI document allows, and many that it forbids, get a reply that it describes.
+
+`BIVELIO_FUZZ_EXAMPLES` is the number of generated requests for each operation.
+"""
+
+import json
+import os
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from bivelio_server.app import FEATURES, openapi_document
+from bivelio_server.kit.operations import Catalogue
+from tests.acceptance.conftest import Template
+from tests.acceptance.installation import EMAIL, PASSWORD, Process, fresh_installation
+from tests.acceptance.receiver import receiver
+
+pytestmark = pytest.mark.xdist_group("acceptance")
+
+EXAMPLES = int(os.environ.get("BIVELIO_FUZZ_EXAMPLES", "25"))
+LEAST_SHARE_OF_SUCCESSES = 0.02
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+DOCUMENT = openapi_document(Catalogue(FEATURES), "http://127.0.0.1:8000")
+schema = schemathesis.openapi.from_dict(DOCUMENT)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server, the owner's keys, and for each path data that makes its operation succeed."""
+
+    server: Process
+    keys: dict[str, str]
+    known: "Known"
+
+
+class Known:
+    """Resources that exist, made for the operation that is about to be asked."""
+
+    def __init__(self, http: httpx2.Client, url: str) -> None:
+        self._http = http
+        self._url = url
+        contact, workflow, webhook = self._make_contact(), self._make_workflow(), self._make_webhook()
+        self._data: dict[str, Callable[[], dict[str, Any]]] = {
+            "/v1/auth/token": lambda: {"email": EMAIL, "password": PASSWORD},
+            "/v1/contacts/get": lambda: {"id": contact},
+            "/v1/contacts/update": lambda: {"id": contact},
+            "/v1/contacts/delete": lambda: {"id": self._make_contact()},
+            "/v1/contacts/restore": lambda: {"id": self._call("contacts/delete", id=self._make_contact())["id"]},
+            "/v1/workflows/get": lambda: {"id": workflow},
+            "/v1/workflows/update": lambda: {"id": workflow},
+            "/v1/workflows/activate": lambda: {"id": workflow},
+            "/v1/workflows/pause": lambda: {"id": workflow},
+            "/v1/workflows/delete": lambda: {"id": self._make_workflow()},
+            "/v1/workflows/restore": lambda: {"id": self._call("workflows/delete", id=self._make_workflow())["id"]},
+            "/v1/workflows/execute": lambda: {"workflow_id": self._make_workflow()},
+            "/v1/workflows/get_instance": lambda: {"instance_id": self._make_run()},
+            "/v1/webhooks/get": lambda: {"webhook_id": webhook},
+            "/v1/webhooks/update": lambda: {"webhook_id": webhook},
+            "/v1/webhooks/test": lambda: {"webhook_id": webhook},
+            "/v1/webhooks/delete": lambda: {"webhook_id": self._make_webhook()},
+            "/v1/webhooks/restore": lambda: self._delete_webhook(self._make_webhook()),
+            "/v1/keys/revoke": lambda: {"id": self._make("keys", name="Soon revoked")["id"]},
+        }
+
+    def data_for(self, path: str) -> dict[str, Any]:
+        found = self._data.get(path)
+        return {} if found is None else found()
+
+    def within_reach(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The same data, but no webhook leaves this machine."""
+        return {**data, "url": self._url} if str(data.get("url", "")).startswith("http") else data
+
+    def _make_contact(self) -> str:
+        return str(self._make("contacts", name="Known")["id"])
+
+    def _make_workflow(self) -> str:
+        return str(self._make("workflows", name="Known", steps=[{"id": "made", "set": {"a": 1}}])["id"])
+
+    def _make_run(self) -> str:
+        return str(self._call("workflows/execute", workflow_id=self._make_workflow())["instance_id"])
+
+    def _make_webhook(self) -> str:
+        """Generated ones make place, as their number is limited."""
+        for webhook in self._call("webhooks/list", per_page=100)["webhooks"][:-1]:
+            self._delete_webhook(webhook["webhook_id"])
+        return str(self._make("webhooks", url=self._url, events=["workflow.failed"])["webhook_id"])
+
+    def _delete_webhook(self, webhook_id: str) -> dict[str, Any]:
+        return {"webhook_id": self._call("webhooks/delete", webhook_id=webhook_id)["webhook_id"]}
+
+    def _make(self, resource: str, **data: Any) -> Any:
+        return self._call(f"{resource}/create", **data)
+
+    def _call(self, operation: str, **data: Any) -> Any:
+        reply = self._http.post(f"/v1/{operation}", json={"data": data})
+        assert reply.status_code == 200, reply.text
+        return reply.json()["data"]
+
+
+@pytest.fixture(scope="module")
+def target(template: Template) -> Iterator[Target]:
+    with ExitStack() as stack:
+        place = stack.enter_context(fresh_installation(template.data))
+        _, url = stack.enter_context(receiver())
+        server = place.start_server()
+        anyio.run(server.ready)
+        http = stack.enter_context(httpx2.Client(base_url=server.address, headers={"X-API-Key": template.live_key}))
+        yield Target(server, {"live": template.live_key}, Known(http, url))
+
+
+@pytest.fixture
+def replies() -> Iterator[Counter[int]]:
+    """The replies to valid requests, by status; a fair share of them must tell of success."""
+    counts: Counter[int] = Counter()
+    yield counts
+    enough = max(1, LEAST_SHARE_OF_SUCCESSES * (counts.total() - counts[429]))
+    assert counts[200] >= enough, f"too few succeed, does `Known` know this operation? {counts}"
+
+
+# The parameter also makes the ids of the operations' tests differ, without which xdist would run only one of them.
+@pytest.mark.parametrize("environment", ["live"])
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+def test_every_reply_is_as_documented(
+    case: schemathesis.Case[Any], target: Target, environment: str, replies: Counter[int]
+) -> None:
+    _make_possible(case, target.known)
+    reply = case.call(base_url=target.server.address, headers={"X-API-Key": target.keys[environment]})
+    if case.meta is not None and case.meta.generation.mode.is_positive:
+        replies[reply.status_code] += 1
+    case.validate_response(reply, checks=CHECKS)
+
+
+def _make_possible(case: schemathesis.Case[Any], known: Known) -> None:
+    """Half of the requests name a resource that exists, and nothing that only some states of it allow."""
+    body = case.body
+    if not isinstance(body, dict):
+        return
+    is_enveloped = "data" in body
+    data = body["data"] if is_enveloped else body
+    if not isinstance(data, dict):
+        return
+    data = known.within_reach(data)
+    if zlib.crc32(json.dumps(body, sort_keys=True, default=str).encode()) % 2 == 0:
+        given = {name: value for name, value in data.items() if value is not None and name != "if_version"}
+        data = given | known.data_for(case.operation.path)
+    case.body = {**body, "data": data} if is_enveloped else data

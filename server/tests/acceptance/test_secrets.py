@@ -1,0 +1,102 @@
+"""Nothing secret is ever written down in plain: not to the log, not to the database."""
+
+import base64
+import os
+import subprocess
+from typing import Any
+
+import pytest
+
+from bivelio_server.kit.postgres_process import binary
+from tests.acceptance.conftest import Template
+from tests.acceptance.installation import EMAIL, Installation, client_of
+from tests.acceptance.receiver import receiver
+from tests.world import Client
+
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+
+PASSWORD = "canary-password-7f3a91"
+WRONG_PASSWORD = "canary-wrong-password-c81e55"
+WEBHOOK_SECRET = "canary-webhook-secret-4b20d6"
+SHORT_SECRET = "canary-4b20d6"
+
+
+async def test_no_secret_is_written_down_in_plain(place: Installation, template: Template) -> None:
+    place.provision(password=PASSWORD)
+    server = await place.serve(BIVELIO_LOG_LEVEL="debug")
+    with receiver() as (_, url):
+        async with client_of(server, template.live_key) as client:
+            secrets = [PASSWORD, WRONG_PASSWORD, WEBHOOK_SECRET, SHORT_SECRET, template.live_key, template.test_key]
+            secrets += await _sign_in(client, template)
+            secrets += await _register_webhooks(client, url)
+            secrets += await _make_key(client)
+            await _fail(client, secrets)
+            place.kill_database()
+            await _fail(client, secrets)
+            await server.ready()
+        dump = _dump(place)
+        log = place.output() + (place.data / "postgres" / "log").read_text()
+
+    assert len(set(secrets)) == 12
+    assert '"status": 400' in log
+    assert '"status": 401' in log
+    assert EMAIL in dump
+    assert [secret for secret in secrets if _found(secret, log)] == []
+    assert [secret for secret in secrets if _found(secret, dump)] == []
+
+
+async def _sign_in(client: Client, template: Template) -> list[str]:
+    headers = {"apikey": template.publishable_key}
+    grant = {"email": EMAIL, "password": PASSWORD}
+    reply = await client.http.post("/v1/auth/token?grant_type=password", json=grant, headers=headers)
+    tokens = reply.json()
+    renewed = await client.http.post(
+        "/v1/auth/token?grant_type=refresh_token", json={"refresh_token": tokens["refresh_token"]}, headers=headers
+    )
+    return [tokens["access_token"], tokens["refresh_token"], renewed.json()["refresh_token"]]
+
+
+async def _register_webhooks(client: Client, url: str) -> list[str]:
+    given = {"url": url, "events": ["contact.created"], "secret": WEBHOOK_SECRET}
+    own = await client.call("/v1/webhooks/create", given)
+    made = await client.call("/v1/webhooks/create", {"url": url, "events": ["contact.created"]})
+    await client.call("/v1/webhooks/test", {"webhook_id": own["webhook_id"]})
+    await client.call("/v1/contacts/create", {"name": "Announced"})
+    return [own["standard_secret"], made["signing_secret"]]
+
+
+async def _make_key(client: Client) -> list[str]:
+    return [(await client.call("/v1/keys/create", {"name": "Canary"}))["key"]]
+
+
+async def _fail(client: Client, secrets: list[str]) -> None:
+    """Every secret in every place where a caller may put it by mistake."""
+    for secret in secrets:
+        await client.http.get(f"/v1/contacts?api_key={secret}", headers={"Authorization": f"Basic {secret}"})
+        await client.http.post("/v1/contacts", headers={"X-API-Key": f"{secret}x"})
+        await client.http.post("/v1/contacts", headers={"Authorization": f"Bearer {secret}x"})
+        await client.http.post("/v1/auth/token?grant_type=password", json={"email": EMAIL, "pasword": secret})
+        await client.http.post("/v1/auth/token?grant_type=refresh_token", json={"refresh_token": f"{secret}x"})
+        await client.http.post("/v1/auth/token", content=f'{{"password": "{secret}"', headers=_JSON)
+        await client.post("/v1/keys/revoke", {"id": secret})
+        await client.post("/v1/webhooks/create", {"url": f"https://{secret}@example.com", "events": [secret]})
+    await client.http.post("/v1/contacts", headers={"X-Request-Id": client.headers["X-API-Key"]})
+    wrong = {"email": EMAIL, "password": WRONG_PASSWORD}
+    await client.http.post("/v1/auth/token?grant_type=password", json=wrong)
+    short: dict[str, Any] = {"url": "https://example.com", "events": ["contact.created"], "secret": SHORT_SECRET}
+    await client.post("/v1/webhooks/create", short)
+
+
+def _dump(place: Installation) -> str:
+    """The whole database, as a backup would hold it."""
+    command = [binary("pg_dump"), "--inserts", f"--dbname={place.database(superuser=True)}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": os.defpath}).stdout
+
+
+def _found(secret: str, text: str) -> bool:
+    """Also as PostgreSQL prints bytes, and in base64."""
+    encoded = secret.encode()
+    return any(form in text for form in (secret, encoded.hex(), base64.b64encode(encoded).decode().rstrip("=")[:-1]))
+
+
+_JSON = {"Content-Type": "application/json"}
