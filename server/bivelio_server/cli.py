@@ -3,6 +3,7 @@
 import argparse
 import json
 import secrets
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ _FIRST_EMAIL: Final = "admin@bivelio.local"
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; what goes wrong with the installation is one line on standard error and exit status 1."""
     options = _parser().parse_args(arguments)
+    # Until a command handles it itself, SIGTERM ends it in good order, as Ctrl-C does: the database is stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         settings = _settings(options)
         configure_logging(settings.log_level)

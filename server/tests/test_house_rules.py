@@ -28,6 +28,7 @@ SQL_MODULES = {
     "webhooks/delivery.py": "the definer function that says what is due",
     "webhooks/queueing.py": "deliveries, in the transaction of their event",
     "webhooks/ledger.py": "deliveries and attempts, in batches",
+    "workflows/instances.py": "a run, beside its durable task",
     "workflows/runner.py": "the progress of a run, in one statement",
     "workflows/state.py": "all that a run knows of itself, in one statement",
     "health.py": "the version of the schema",

@@ -4,8 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Literal
 
-from sqlalchemy import Select, Text, bindparam, or_, text, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Select, update
 
 from bivelio_server.contacts.models import Contact
 from bivelio_server.contacts.schemas import ContactList, Duplicate
@@ -14,14 +13,21 @@ from bivelio_server.kit.rows import business, identity, only
 from bivelio_server.kit.search import search_words
 
 MAX_DUPLICATES: Final = 5
-_LIST: Final = text("""
+_LIST: Final = """
     select found.total, c.id, c.type, c.name, c.email, c.phone, c.phone_e164, c.company_id, c.tags, c.custom_fields,
            c.version, c.created_at, c.updated_at, c.deleted_at
-      from search_contacts(:words, :type, :tags, :company_id, :deleted_after, :sort, :limit, :offset) found
+      from search_contacts(%(words)s, %(type)s, %(tags)s, %(company_id)s, %(deleted_after)s, %(sort)s, %(limit)s,
+                           %(offset)s) found
       left join lateral unnest(found.ids) with ordinality as listed (id, position) on true
-      left join contacts c on c.org_id = :org_id and c.environment = :environment and c.id = listed.id
+      left join contacts c on c.org_id = %(org_id)s and c.environment = %(environment)s and c.id = listed.id
      order by listed.position
-""").bindparams(bindparam("words", type_=ARRAY(Text)), bindparam("tags", type_=ARRAY(Text)))
+"""
+_DUPLICATES: Final = """
+    select id, name, email_key, phone_e164 from contacts
+     where org_id = %(org_id)s and environment = %(environment)s and deleted_at is null and id <> %(id)s
+       and (email_key = %(email_key)s or phone_e164 = %(phone_e164)s)
+     order by created_at, id limit %(limit)s
+"""
 
 
 class Lock(StrEnum):
@@ -35,7 +41,7 @@ async def list_contacts(
     context: Context, data: ContactList, *, deleted_after: datetime
 ) -> tuple[list[dict[str, object]], int]:
     """One page of contacts as plain fields, and how many there are in all; deleted ones if still restorable."""
-    rows = await context.session.execute(
+    rows = await context.session.run(
         _LIST,
         {
             **identity(context.caller),
@@ -49,9 +55,7 @@ async def list_contacts(
             "offset": data.offset,
         },
     )
-    found = [dict(row) for row in rows.mappings()]
-    total = int(str(found[0]["total"]))
-    return [row for row in found if row["id"] is not None], total
+    return [row._asdict() for row in rows if row.id is not None], rows[0].total
 
 
 async def get(context: Context, contact_id: str, *, field: str = "id", lock: Lock | None = None) -> Contact:
@@ -67,16 +71,10 @@ async def get_deleted(context: Context, contact_id: str, *, since: datetime) -> 
 
 async def find_duplicates(context: Context, contact: Contact) -> list[Duplicate]:
     """Other contacts with the same e-mail or phone, at most MAX_DUPLICATES."""
-    same = []
-    if contact.email_key:
-        same.append(Contact.email_key == contact.email_key)
-    if contact.phone_e164:
-        same.append(Contact.phone_e164 == contact.phone_e164)
-    if not same:
+    if not contact.email_key and not contact.phone_e164:
         return []
-    columns = (Contact.id, Contact.name, Contact.email_key, Contact.phone_e164)
-    query = _present(context).with_only_columns(*columns).where(or_(*same), Contact.id != contact.id)
-    rows = await context.session.execute(query.order_by(Contact.created_at, Contact.id).limit(MAX_DUPLICATES))
+    looked_for = {"id": contact.id, "email_key": contact.email_key, "phone_e164": contact.phone_e164}
+    rows = await context.session.run(_DUPLICATES, {**identity(context.caller), **looked_for, "limit": MAX_DUPLICATES})
     return [
         Duplicate(id=row.id, name=row.name, matches=_matches(contact, row.email_key, row.phone_e164)) for row in rows
     ]

@@ -6,9 +6,9 @@ from typing import Final
 
 import psycopg
 from psycopg import sql
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from bivelio_server.kit.context import Services
+from bivelio_server.kit.db import Transaction
 
 _LOST: Final = frozenset({"AB001", "AB002", "P0001"})
 
@@ -18,7 +18,7 @@ class Superseded(Exception):
 
 
 @asynccontextmanager
-async def fenced(services: Services, opening: str) -> AsyncIterator[AsyncSession]:
+async def fenced(services: Services, opening: str) -> AsyncIterator[Transaction]:
     """A transaction that `opening`, a call of a fence, may refuse. Raises Superseded."""
     async with AsyncExitStack() as stack:
         try:

@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 
 import psycopg
 import structlog
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from bivelio_server.durable.back_off import back_off
 from bivelio_server.durable.crew import Crew
@@ -19,6 +18,7 @@ from bivelio_server.durable.leases import Leases
 from bivelio_server.durable.shift import TICK_SECONDS, Shift, wait
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.context import Services
+from bivelio_server.kit.db import Transaction
 
 _LONGEST_BACK_OFF: Final = 60.0
 #: Lanes are left one by one under load; one look serves all that were left meanwhile.
@@ -43,7 +43,7 @@ class LaneRun:
         return not await _lost(self.services, self.kind, [self])
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
+    async def transaction(self) -> AsyncIterator[Transaction]:
         """A transaction of the lane's tenant that commits only while the lane is ours. Raises Superseded."""
         opening = render(
             "begin; select durable.enter_lane({kind}, {org}, {environment}, {key}, {claim}, {lease})",

@@ -7,12 +7,10 @@ from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
-
 from bivelio_server.durable.fences import Superseded, fenced
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.context import Services
+from bivelio_server.kit.db import Transaction
 
 
 @dataclass(eq=False, slots=True)
@@ -30,13 +28,13 @@ class Run:
     environment: Environment
     services: Services
     claim: str
-    _session: AsyncSession | None = field(default=None, init=False)
+    _session: Transaction | None = field(default=None, init=False)
     _ending: str | None = field(default=None, init=False)
     _ended: bool = field(default=False, init=False)
     _wakes_at: datetime | None = field(default=None, init=False)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
+    async def transaction(self) -> AsyncIterator[Transaction]:
         """A transaction of the run's tenant that commits only while the run is ours. Raises Superseded.
 
         A run has one such transaction at a time. It must not be left idle for as long as a lease.
@@ -49,16 +47,16 @@ class Run:
                 self._session, self._wakes_at = session, None
                 yield session
                 if self._ending is not None:
-                    await session.run_sync(_end, self._ending)
+                    await session.commit_with(self._ending)
             self._ended = self._ending is not None
         finally:
             self._session, self._ending = None, None
 
-    async def finish(self, session: AsyncSession) -> None:
+    async def finish(self, session: Transaction) -> None:
         """End the task together with what `session` commits."""
         self._end_with(session, f"durable.finish({self._key})")
 
-    async def sleep_until(self, session: AsyncSession, when: datetime) -> None:
+    async def sleep_until(self, session: Transaction, when: datetime) -> None:
         """Give the slot back and be called anew at `when`, or once woken, if `session` commits."""
         self._end_with(session, f"durable.sleep_until({self._key}, '{when.isoformat()}')")
         self._wakes_at = when
@@ -81,7 +79,7 @@ class Run:
     def _opening(self) -> str:
         return f"begin; select durable.enter({self._key}, {self.services.settings.lease_seconds})"
 
-    def _end_with(self, session: AsyncSession, call: str) -> None:
+    def _end_with(self, session: Transaction, call: str) -> None:
         if session is not self._session:
             raise RuntimeError("a run ends in its own open transaction")
         self._ending = f"select {call}"
@@ -93,9 +91,3 @@ class Run:
 
 
 TaskHandler: TypeAlias = Callable[[Run], Awaitable[None]]
-
-
-def _end(session: Session, statement: str) -> None:
-    """The last statement and the commit, in one message."""
-    session.flush()
-    session.connection().exec_driver_sql(f"{statement}; commit", execution_options={"no_parameters": True})

@@ -5,16 +5,14 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-
 from bivelio_server.kit import json
 from bivelio_server.kit.context import Context
 
 TOPIC: Final = "work"
 
-_SPAWN: Final = text("select durable.spawn(:task, cast(:params as jsonb), :key, :at)")
-_CANCEL: Final = text("select durable.cancel(:task_id)")
-_WAKE: Final = text("select durable.wake(:task_id)")
+_SPAWN: Final = "select durable.spawn(%(task)s, cast(%(params)s as jsonb), %(key)s, %(at)s)"
+_CANCEL: Final = "select durable.cancel(%(task_id)s)"
+_WAKE: Final = "select durable.wake(%(task_id)s)"
 
 
 async def spawn(
@@ -25,9 +23,9 @@ async def spawn(
     `params` carry ids only. With a `key` that was used before, nothing is queued and the first task's id returned.
     """
     values = {"task": task, "params": json.dumps(dict(params)).decode(), "key": key, "at": at}
-    task_id: UUID = (await context.session.execute(_SPAWN, values)).scalar_one()
+    [(task_id,)] = await context.session.run(_SPAWN, values)
     context.wake(TOPIC)
-    return task_id
+    return UUID(str(task_id))
 
 
 async def cancel(context: Context, task_id: UUID) -> bool:
@@ -35,8 +33,8 @@ async def cancel(context: Context, task_id: UUID) -> bool:
 
     It waits for a fenced transaction of the task: call it before locking rows that the handler locks too.
     """
-    known: bool = (await context.session.execute(_CANCEL, {"task_id": task_id})).scalar_one()
-    return known
+    [(known,)] = await context.session.run(_CANCEL, {"task_id": task_id})
+    return bool(known)
 
 
 async def wake(context: Context, task_id: UUID) -> bool:
@@ -45,6 +43,6 @@ async def wake(context: Context, task_id: UUID) -> bool:
     A change made in this transaction is never slept through, provided that the handler looks for it in the same fenced
     transaction in which it goes to sleep. Locks as `cancel` does.
     """
-    slept: bool = (await context.session.execute(_WAKE, {"task_id": task_id})).scalar_one()
+    [(slept,)] = await context.session.run(_WAKE, {"task_id": task_id})
     context.wake(TOPIC)
-    return slept
+    return bool(slept)

@@ -16,15 +16,16 @@ from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.models import Output
 from bivelio_server.kit.rows import identity
 
-_RECORD: Final = text("""
+_RECORD: Final = """
     with recorded as (
         insert into events (org_id, environment, id, event, occurred_at, data, origin, depth)
-        values (:org_id, :environment, :id, :event, :occurred_at, cast(:data as jsonb), :origin, :depth)
+        values (%(org_id)s, %(environment)s, %(id)s, %(event)s, %(occurred_at)s, cast(%(data)s as jsonb), %(origin)s,
+                %(depth)s)
     )
     select kind, subscriber_id from event_subscriptions
-     where org_id = :org_id and environment = :environment and event = :event
+     where org_id = %(org_id)s and environment = %(environment)s and event = %(event)s
      order by kind, subscriber_id
-""")
+"""
 _FORGET: Final = text("""
     delete from event_subscriptions
      where org_id = :org_id and environment = :environment and kind = :kind and subscriber_id = :subscriber_id
@@ -34,7 +35,7 @@ _FORGET: Final = text("""
 async def record(context: Context, definition: EventDefinition, data: Output) -> RecordedEvent:
     """The event, frozen as it is now; deliveries and triggered runs are queued in the same transaction."""
     event = RecordedEvent(new_id("evt"), definition.name, context.now, data.model_dump(), context.cause.depth)
-    rows = await context.session.execute(
+    rows = await context.session.run(
         _RECORD,
         {
             **identity(context.caller),

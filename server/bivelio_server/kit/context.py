@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.clock import Clock
-from bivelio_server.kit.db import Database
+from bivelio_server.kit.db import Database, Transaction
 from bivelio_server.kit.http import OutgoingHttp
 from bivelio_server.kit.secrets import Cipher
 from bivelio_server.kit.wakeups import Wakeups
@@ -53,7 +51,7 @@ class Context:
     """One operation in one transaction. The door that made it commits; an operation never does."""
 
     caller: Caller
-    session: AsyncSession
+    session: Transaction
     services: Services
     cause: Cause = Cause()
     topics: set[str] = field(default_factory=set)

@@ -5,14 +5,15 @@ reads; without a caller no row is visible. Begin and commit go straight to the d
 SQLAlchemy's session speaks in between, and its own ceremony would cost more than most statements.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final
 from uuid import UUID
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, namedtuple_row
+from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.ext.asyncio import AsyncConnection as EngineConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -21,13 +22,43 @@ from sqlalchemy.orm import DeclarativeBase
 from bivelio_server.kit import json
 from bivelio_server.kit.caller import Caller, Environment
 
-_OPEN_SECONDS: Final = 10
+#: How long a request waits for a connection before it is refused (503).
+_WAIT_SECONDS: Final = 4
 #: Times leave the database in UTC, whatever its own time zone.
 _OPTIONS: Final = "-c timezone=UTC"
 
 
+set_json_loads(json.loads_trusted)
+
+
 class Base(DeclarativeBase):
     """The base of all ORM models."""
+
+
+class Transaction(AsyncSession):
+    """A unit of work: SQLAlchemy's session, and a direct way to the driver for the statements that must be cheap."""
+
+    async def run(self, statement: str, parameters: Mapping[str, object]) -> list[Any]:
+        """The rows of one statement in this transaction, as named tuples; parameters are written `%(name)s`.
+
+        Changes of rows that the session still holds back are not seen: flush before.
+        """
+        cursor = await self._driver.cursor(row_factory=namedtuple_row).execute(statement, parameters)
+        return await cursor.fetchall() if cursor.description else []
+
+    async def commit_with(self, statement: str) -> None:
+        """A last statement, SQL of this server (never input), and the commit in one message."""
+        await self.flush_changes()
+        await self._driver.execute(f"{statement}; commit")
+
+    async def flush_changes(self) -> None:
+        if self.new or self.dirty or self.deleted:
+            await self.flush()
+
+    @property
+    def _driver(self) -> AsyncConnection[Any]:
+        assert isinstance(self.bind, EngineConnection)
+        return _driver(self.bind)
 
 
 class Database:
@@ -43,7 +74,7 @@ class Database:
             max_size=max(2, pool_size // 2),
             open=False,
             kwargs={"autocommit": True, "options": _OPTIONS},
-            timeout=_OPEN_SECONDS,
+            timeout=_WAIT_SECONDS,
         )
 
     async def open(self) -> None:
@@ -53,19 +84,18 @@ class Database:
         await self._calls.close()
         await self._engine.dispose()
 
-    def transaction(self, caller: Caller) -> AbstractAsyncContextManager[AsyncSession]:
+    def transaction(self, caller: Caller) -> AbstractAsyncContextManager[Transaction]:
         """A session in a transaction that sees the caller's rows only; commits at the end, rolls back on error."""
         return self.transaction_opened_by(opening(caller.org_id, caller.environment))
 
     @asynccontextmanager
-    async def transaction_opened_by(self, statements: str) -> AsyncIterator[AsyncSession]:
+    async def transaction_opened_by(self, statements: str) -> AsyncIterator[Transaction]:
         """A session whose transaction starts with `statements`, SQL of this server (never input)."""
         connection = await self._begun(statements)
-        session = AsyncSession(connection, autoflush=False)
+        session = Transaction(connection, autoflush=False)
         try:
             yield session
-            if session.new or session.dirty or session.deleted:
-                await session.flush()
+            await session.flush_changes()
             await _driver(connection).commit()
         except BaseException:
             await _roll_back(connection)
@@ -121,6 +151,7 @@ def _engine(url: str, pool_size: int) -> AsyncEngine:
         url.replace("postgresql://", "postgresql+psycopg://", 1),
         pool_size=pool_size,
         max_overflow=0,
+        pool_timeout=_WAIT_SECONDS,
         pool_reset_on_return=None,  # every transaction here ends in a commit or a rollback of its own
         skip_autocommit_rollback=True,
         connect_args={"autocommit": True, "options": _OPTIONS},

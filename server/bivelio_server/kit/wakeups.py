@@ -38,7 +38,10 @@ class Wakeups:
             del self._waiting[topic]
 
     def wake(self, topic: str) -> None:
+        """Wake who waits for `topic`. One with a colon (`instance:…`) has one waiter: if it is here, only here."""
         self._wake_here(topic)
+        if ":" in topic and topic in self._waiting:
+            return
         self._unsent.add(topic)
         self._something_to_send.set()
 

@@ -44,8 +44,7 @@ from bivelio_server.workflows.schemas import (
 from bivelio_server.workflows.triggers import listen
 
 LONGEST_REPLY_SECONDS: Final = 60.0
-#: The run may have ended before anybody listened for its end.
-_FIRST_LOOK_SECONDS: Final = 0.1
+#: Its end may have come before anybody listened for it.
 _LOOK_AGAIN_SECONDS: Final = 1.0
 
 feature: Final = Feature("workflows")
@@ -186,9 +185,9 @@ async def list_instances(context: Context, data: InstanceList) -> InstancePage:
     summary=Text("Obtiene una ejecución con sus pasos", "Get a run with its steps"),
 )  # fmt: skip
 async def get_instance(context: Context, data: InstanceReference) -> InstanceView:
-    instance, name = await queries.get_instance(context, data.instance_id)
+    instance = await queries.get_instance(context, data.instance_id)
     steps = [StepView.model_validate(step) for step in await queries.list_steps(context, instance.id)]
-    return InstanceView(steps=steps, **_summary(instance, name).model_dump())
+    return InstanceView(steps=steps, **_summary(instance, instance.workflow_name).model_dump())
 
 
 def _require_present(data: WorkflowUpdate, names: set[str]) -> None:
@@ -237,15 +236,15 @@ async def _ended(context: Context, instance_id: str) -> InstanceSummary:
     woken = context.services.wakeups.subscribe(topic)
     deadline = asyncio.get_running_loop().time() + LONGEST_REPLY_SECONDS
     try:
-        pause = _FIRST_LOOK_SECONDS
+        pause = min(LONGEST_REPLY_SECONDS, _LOOK_AGAIN_SECONDS)
         while True:
             await _wait(woken, pause)
             woken.clear()
             async with transaction(context.caller, context.services) as now:
-                instance, name = await queries.get_instance(now, instance_id)
+                instance = await queries.get_instance(now, instance_id)
             left = deadline - asyncio.get_running_loop().time()
             if instance.finished_at is not None or left <= 0:
-                return _summary(instance, name)
+                return _summary(instance, instance.workflow_name)
             pause = min(left, _LOOK_AGAIN_SECONDS)
     finally:
         context.services.wakeups.unsubscribe(topic, woken)

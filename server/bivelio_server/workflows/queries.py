@@ -2,18 +2,43 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Select, and_, exists, select
 
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import NotFound
 from bivelio_server.kit.ids import is_well_formed
-from bivelio_server.kit.rows import business, count_of, only, page_of
+from bivelio_server.kit.rows import business, count_of, identity, only, page_of
 from bivelio_server.workflows.definition import Definition
 from bivelio_server.workflows.models import Instance, StepRecord, Workflow, WorkflowVersion
 from bivelio_server.workflows.schemas import InstanceList, WorkflowList
 from bivelio_server.workflows.versions import parse_definition
+
+_TO_RUN: Final = """
+    select v.definition, w.id, w.name, w.status, w.concurrency, w.version, w.steps_count
+      from workflows w
+      join workflow_versions v on v.org_id = w.org_id and v.environment = w.environment
+                              and v.workflow_id = w.id and v.version = w.version
+     where w.org_id = %(org_id)s and w.environment = %(environment)s and w.id = %(id)s and w.deleted_at is null
+"""
+_INSTANCE: Final = """
+    select i.*, w.name as workflow_name
+      from workflow_instances i
+      join workflows w on w.org_id = i.org_id and w.environment = i.environment and w.id = i.workflow_id
+     where i.org_id = %(org_id)s and i.environment = %(environment)s and i.id = %(id)s
+"""
+
+
+class Runnable(NamedTuple):
+    """What starting a run needs to know of a workflow."""
+
+    id: str
+    name: str
+    status: str
+    concurrency: str
+    version: int
+    steps_count: int
 
 
 async def get(context: Context, workflow_id: str, *, field: str = "id", lock: bool = False) -> Workflow:
@@ -28,22 +53,17 @@ async def get_deleted(context: Context, workflow_id: str, *, since: datetime) ->
     return await only(context.session, deleted.with_for_update(), workflow_id)
 
 
-async def get_to_run(context: Context, workflow_id: str) -> tuple[Workflow, Definition]:
+async def get_to_run(context: Context, workflow_id: str) -> tuple[Runnable, Definition]:
     """A workflow and the definition that a new run takes. Raises NotFound."""
     if not is_well_formed(workflow_id):
         raise NotFound("workflow_id")
-    newest = and_(
-        WorkflowVersion.org_id == Workflow.org_id,
-        WorkflowVersion.environment == Workflow.environment,
-        WorkflowVersion.workflow_id == Workflow.id,
-        WorkflowVersion.version == Workflow.version,
-    )
-    query = _present(context).where(Workflow.id == workflow_id).join(WorkflowVersion, newest)
-    row = (await context.session.execute(query.add_columns(WorkflowVersion.definition))).first()
-    if row is None:
+    rows = await context.session.run(_TO_RUN, {**identity(context.caller), "id": workflow_id})
+    if not rows:
         raise NotFound("workflow_id")
-    workflow, stored = row
-    return workflow, parse_definition(workflow.org_id, workflow.environment, workflow.id, workflow.version, stored)
+    [(stored, *fields)] = rows
+    workflow = Runnable(*fields)
+    key = (context.caller.org_id, context.caller.environment.value, workflow.id, workflow.version)
+    return workflow, parse_definition(*key, stored)
 
 
 async def get_version(context: Context, workflow: Workflow) -> WorkflowVersion:
@@ -67,7 +87,7 @@ async def startable(context: Context, workflow_ids: Sequence[str]) -> list[Workf
     return list(await context.session.scalars(active))
 
 
-async def may_start(context: Context, workflow: Workflow) -> bool:
+async def may_start(context: Context, workflow: Workflow | Runnable) -> bool:
     """Whether a run would not be one too many. Holds until the transaction ends if the workflow is locked."""
     if workflow.concurrency != "one":
         return True
@@ -77,14 +97,14 @@ async def may_start(context: Context, workflow: Workflow) -> bool:
     return not await context.session.scalar(select(exists(unfinished)))
 
 
-async def get_instance(context: Context, instance_id: str) -> tuple[Instance, str]:
-    """An instance and its workflow's name. Raises NotFound."""
+async def get_instance(context: Context, instance_id: str) -> Any:
+    """An instance's row, with its `workflow_name`. Raises NotFound."""
     if not is_well_formed(instance_id):
         raise NotFound("instance_id")
-    row = (await context.session.execute(_named(context).where(Instance.id == instance_id))).first()
-    if row is None:
+    rows = await context.session.run(_INSTANCE, {**identity(context.caller), "id": instance_id})
+    if not rows:
         raise NotFound("instance_id")
-    return row[0], row[1]
+    return rows[0]
 
 
 async def list_instances(context: Context, data: InstanceList) -> tuple[list[tuple[Instance, str]], int]:

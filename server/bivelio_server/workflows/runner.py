@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import structlog
 from psycopg import OperationalError
-from sqlalchemy import text
 from sqlalchemy.exc import OperationalError as SQLAlchemyOperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -36,16 +35,16 @@ _LONGEST_PAUSE: Final = 300
 _PASSING: Final = (OperationalError, SQLAlchemyOperationalError, PoolTimeout, Superseded)
 _log = structlog.get_logger()
 
-_RECORD: Final = text("""
+_RECORD: Final = """
     with given as (
-        select * from jsonb_to_recordset(cast(:steps as jsonb)) as r(
+        select * from jsonb_to_recordset(cast(%(steps)s as jsonb)) as r(
             step_id text, position int, uses text, status text, attempts int, input jsonb, output jsonb, error jsonb,
             prepared jsonb, started_at timestamptz, finished_at timestamptz)
     ), recorded as (
         insert into workflow_steps (org_id, environment, instance_id, step_id, position, uses, status, attempts, input,
                                     output, error, prepared, started_at, finished_at)
-        select :org_id, :environment, :id, step_id, position, uses, status, attempts, input, output, error, prepared,
-               started_at, finished_at
+        select %(org_id)s, %(environment)s, %(id)s, step_id, position, uses, status, attempts, input, output, error,
+               prepared, started_at, finished_at
           from given
         on conflict (org_id, environment, instance_id, step_id) do update
             set status = excluded.status, attempts = excluded.attempts, input = excluded.input,
@@ -53,10 +52,10 @@ _RECORD: Final = text("""
                 finished_at = excluded.finished_at
     )
     update workflow_instances
-       set status = :status, current_step = :current_step, updated_at = :now, output = cast(:output as jsonb),
-           error = cast(:error as jsonb), finished_at = :finished_at
-     where org_id = :org_id and environment = :environment and id = :id
-""")
+       set status = %(status)s, current_step = %(current_step)s, updated_at = %(now)s,
+           output = cast(%(output)s as jsonb), error = cast(%(error)s as jsonb), finished_at = %(finished_at)s
+     where org_id = %(org_id)s and environment = %(environment)s and id = %(id)s
+"""
 
 
 async def run_instance(run: Run) -> None:
@@ -257,7 +256,7 @@ class Execution(Progress):
 
     async def _save_progress(self, context: Context, status: str, **ending: Any) -> None:
         state = self.state
-        await context.session.execute(
+        await context.session.run(
             _RECORD,
             {
                 "org_id": state.org_id,

@@ -6,19 +6,16 @@ from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from bivelio_server.accounts.roles import rights_of
 from bivelio_server.durable import Run
 from bivelio_server.kit.caller import Caller, Environment, intersect_rights
-from bivelio_server.kit.rows import Object
+from bivelio_server.kit.db import Transaction
 from bivelio_server.workflows.definition import Definition
 from bivelio_server.workflows.versions import known_definition, parse_definition
 
 _NOBODY: Final = UUID(int=0)
 
-_LOAD: Final = text("""
+_LOAD: Final = """
     select i.org_id, i.environment, i.id, i.workflow_id, w.name as workflow_name, i.version, i.input, i.depth,
            i.started_at, i.total_steps, i.finished_at, v.activated_by, v.activated_rights,
            p.scopes, p.user_id, p.role, p.plan, p.key_type,
@@ -33,13 +30,14 @@ _LOAD: Final = text("""
       join workflow_versions v on v.org_id = i.org_id and v.environment = i.environment
                               and v.workflow_id = i.workflow_id and v.version = i.version
       left join lateral present_rights(v.activated_by) p on true
-     where i.org_id = :org_id and i.environment = :environment and i.id = :id
-""")
-_DEFINITION: Final = text("""
+     where i.org_id = %(org_id)s and i.environment = %(environment)s and i.id = %(id)s
+"""
+_DEFINITION: Final = """
     select definition from workflow_versions
-     where org_id = :org_id and environment = :environment and workflow_id = :workflow_id and version = :version
-""")
-_PRESENT_RIGHTS: Final = text("select scopes, user_id, role, plan, key_type from present_rights(:actor)")
+     where org_id = %(org_id)s and environment = %(environment)s and workflow_id = %(workflow_id)s
+       and version = %(version)s
+"""
+_PRESENT_RIGHTS: Final = "select scopes, user_id, role, plan, key_type from present_rights(%(actor)s)"
 
 
 @dataclass(slots=True)
@@ -103,12 +101,13 @@ class RunState:
         return self.steps[step_id]
 
 
-async def load(session: AsyncSession, run: Run) -> RunState | None:
+async def load(session: Transaction, run: Run) -> RunState | None:
     """The run's state, or None when its instance is gone (sandbox rows are purged)."""
     key = {"org_id": run.org_id, "environment": run.environment.value, "id": run.params["instance_id"]}
-    row = (await session.execute(_LOAD, key)).one_or_none()
-    if row is None:
+    rows = await session.run(_LOAD, key)
+    if not rows:
         return None
+    [row] = rows
     rights = frozenset(row.activated_rights)
     return RunState(
         id=row.id,
@@ -129,9 +128,10 @@ async def load(session: AsyncSession, run: Run) -> RunState | None:
     )
 
 
-async def present_caller(session: AsyncSession, run: Run, state: RunState) -> Caller:
+async def present_caller(session: Transaction, run: Run, state: RunState) -> Caller:
     """The workflow as a caller with the rights that it has at this moment."""
-    row = (await session.execute(_PRESENT_RIGHTS, {"actor": state.activated_by})).one_or_none()
+    rows = await session.run(_PRESENT_RIGHTS, {"actor": state.activated_by})
+    row = rows[0] if rows else None
     return _caller(run, state.workflow_id, state.activated_by, state.activated_rights, row)
 
 
@@ -150,11 +150,11 @@ def _caller(run: Run, workflow_id: str, activated_by: str | None, frozen: frozen
     )
 
 
-async def _definition(session: AsyncSession, row: Any) -> Definition:
+async def _definition(session: Transaction, row: Any) -> Definition:
     key = (row.org_id, row.environment, row.workflow_id, row.version)
     known = known_definition(*key)
     if known is not None:
         return known
     names = ("org_id", "environment", "workflow_id", "version")
-    stored = await session.execute(_DEFINITION.columns(definition=Object), dict(zip(names, key, strict=True)))
-    return parse_definition(*key, stored.scalar_one())
+    [stored] = await session.run(_DEFINITION, dict(zip(names, key, strict=True)))
+    return parse_definition(*key, stored.definition)
