@@ -22,11 +22,19 @@ _LIST: Final = """
       left join contacts c on c.org_id = %(org_id)s and c.environment = %(environment)s and c.id = listed.id
      order by listed.position
 """
+# Each half by its own index, whatever the planner thinks of an `or` with a limit.
 _DUPLICATES: Final = """
-    select id, name, email_key, phone_e164 from contacts
-     where org_id = %(org_id)s and environment = %(environment)s and deleted_at is null and id <> %(id)s
-       and (email_key = %(email_key)s or phone_e164 = %(phone_e164)s)
-     order by created_at, id limit %(limit)s
+    with same as materialized (
+        select id from contacts
+         where org_id = %(org_id)s and environment = %(environment)s and email_key = %(email_key)s
+         union
+        select id from contacts
+         where org_id = %(org_id)s and environment = %(environment)s and phone_e164 = %(phone_e164)s
+    )
+    select c.id, c.name, c.email_key, c.phone_e164
+      from same join contacts c on c.org_id = %(org_id)s and c.environment = %(environment)s and c.id = same.id
+     where c.deleted_at is null and c.id <> %(id)s
+     order by c.created_at, c.id limit %(limit)s
 """
 
 

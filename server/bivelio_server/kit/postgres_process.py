@@ -46,6 +46,7 @@ SETTINGS = {
     "autovacuum": "on",
     "autovacuum_max_workers": "1",
     "autovacuum_worker_slots": "2",
+    "autovacuum_naptime": "10s",  # a new installation grows fast, and plans made on empty tables must not last
     "timezone": "UTC",
     "log_timezone": "UTC",
     "lc_messages": "C",
