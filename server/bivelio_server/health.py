@@ -49,7 +49,9 @@ def metrics(services: Services) -> Endpoint:
 def _require_operator(services: Services, request: Request) -> None:
     token = services.settings.metrics_token
     if token is None:
-        allowed = request.client is not None and request.client.host in ("127.0.0.1", "::1")
+        forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
+        here = request.client is not None and request.client.host in ("127.0.0.1", "::1")
+        allowed = here and not forwarded
     else:
         given = request.headers.get("authorization", "")
         allowed = secrets.compare_digest(given.encode(), f"Bearer {token.get_secret_value()}".encode())

@@ -43,6 +43,13 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
+    @field_validator("database_url", mode="after")
+    @classmethod
+    def _one_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        return SecretStr(value.get_secret_value().replace("postgres://", "postgresql://", 1))
+
     @property
     def address(self) -> str:
         return self.public_url or f"http://{self.host}:{self.port}"

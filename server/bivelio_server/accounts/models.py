@@ -21,5 +21,6 @@ class APIKey(OrganisationRow):
     prefix: Mapped[str] = mapped_column(Text)
     last4: Mapped[str] = mapped_column(Text)
     created_by: Mapped[UUID]
+    created_by_key: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Moment)
     revoked_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -33,12 +33,13 @@ feature: Final = Feature(
 async def create(context: Context, data: KeyCreate) -> CreatedAPIKey:
     environment = Environment(data.environment or context.caller.environment)
     _require_offered(context, data, environment)
+    _require_sensible(context, data)
     _require_within_rights(context, data.scopes)
     new = generate_key(data.type, environment)
     row = APIKey(
         org_id=context.caller.org_id, id=new_id("key"), name=data.name, type=data.type, environment=environment.value,
         scopes=data.scopes, digest=new.digest, prefix=new.prefix, last4=new.last4, created_by=context.caller.user_id,
-        created_at=context.now,
+        created_by_key=context.caller.key_id, created_at=context.now,
     )  # fmt: skip
     context.session.add(row)
     await context.session.flush()
@@ -56,12 +57,12 @@ async def list_keys(context: Context, data: KeyList) -> KeyPage:
 
 @feature.operation(
     "revoke", scope=Scope.admin, effect=Effect.transactional, errors=[NotFound],
-    summary=Text("Revoca una clave de API", "Revoke an API key"),
+    summary=Text("Revoca una clave de API y las que creó", "Revoke an API key and those it made"),
 )  # fmt: skip
 async def revoke(context: Context, data: KeyReference) -> APIKeyView:
     row = await queries.get_key(context, data.id)
-    row.revoked_at = row.revoked_at or context.now
-    await context.session.flush()
+    await queries.revoke(context, row.id)
+    await context.session.refresh(row)
     return _view(row)
 
 
@@ -76,6 +77,17 @@ def _require_offered(context: Context, data: KeyCreate, environment: Environment
         raise Impossible(Problem("type", "one_of", _NO_SANDBOX_PUBLISHABLE))
 
 
+def _require_sensible(context: Context, data: KeyCreate) -> None:
+    resources = {operation.resource for operation in context.services.catalogue}
+    for position, right in enumerate(data.scopes):
+        resource, _, scope = right.rpartition(":")
+        if resource and resource not in resources:
+            names = ", ".join(sorted(resources))
+            raise Impossible(Problem(f"scopes[{position}]", "resource", _UNKNOWN_RESOURCE.format(names=names)))
+        if data.type == "publishable" and scope != Scope.read:
+            raise Impossible(Problem(f"scopes[{position}]", "one_of", _READS_ONLY))
+
+
 def _require_within_rights(context: Context, scopes: list[str]) -> None:
     for right in scopes:
         resource, _, scope = right.rpartition(":")
@@ -88,6 +100,8 @@ _SANDBOX_MAKES_SANDBOX: Final = Text(
     "A sandbox credential creates sandbox keys only.",
 )
 _NO_SANDBOX_PUBLISHABLE: Final = Text("En sandbox solo hay claves secretas.", "The sandbox has secret keys only.")
+_UNKNOWN_RESOURCE: Final = Text("Un permiso limitado nombra uno de: {names}.", "A narrow scope names one of: {names}.")
+_READS_ONLY: Final = Text("Una clave publicable solo lee.", "A publishable key only reads.")
 _BEYOND_RIGHTS: Final = Text(
     "No puedes dar el permiso {scope} porque no lo tienes.",
     "You cannot give the scope {scope} since you lack it.",

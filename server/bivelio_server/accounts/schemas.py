@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from bivelio_server.accounts.roles import KeyType
 from bivelio_server.kit.models import Id, Input, Name, Output, PageInput, Pagination
@@ -19,7 +19,9 @@ class KeyCreate(Input):
     name: Name = Field(examples=["Integración ERP"])
     type: KeyType = "secret"
     environment: EnvironmentName | None = None
-    scopes: list[ScopeName] = Field(default=["read"], min_length=1, max_length=50)
+    scopes: Annotated[list[ScopeName], AfterValidator(lambda scopes: list(dict.fromkeys(scopes)))] = Field(
+        default=["read"], min_length=1, max_length=50
+    )
 
 
 class KeyList(PageInput):
@@ -31,6 +33,8 @@ class KeyReference(Input):
 
 
 class APIKeyView(Output):
+    """`created_by` is the person behind it, `created_by_key` the key that made it, if one did."""
+
     model_config = ConfigDict(title="APIKey", from_attributes=True)
 
     id: str
@@ -41,6 +45,7 @@ class APIKeyView(Output):
     prefix: str
     last4: str
     created_by: UUID
+    created_by_key: str | None
     created_at: datetime
     revoked_at: datetime | None
 

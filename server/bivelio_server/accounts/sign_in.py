@@ -28,7 +28,8 @@ from bivelio_server.kit.models import Input, Output
 from bivelio_server.kit.text import Text
 from bivelio_server.kit.validation import validation_failed
 
-_CAPACITY: Final = 20
+#: Attempts at once from one address (an office, a proxy), and at one account.
+_CAPACITIES: Final = [100, 20]
 _REFILL_SECONDS: Final = 15
 _REUSE_GRACE: Final = timedelta(seconds=10)
 
@@ -84,7 +85,7 @@ class SignIn:
 
     async def _with_password(self, request: Request, grant: PasswordGrant) -> Tokens:
         org_id, environment = await self._chosen_organisation(request)
-        subjects = [_subject("email", grant.email.lower()), _subject("address", _address(request))]
+        subjects = [_subject("address", _address(request)), _subject("email", grant.email.lower())]
         await self._throttle(subjects)
         row = await self._services.database.call(
             "select id, email, password_hash from user_for_sign_in(%s)", (grant.email,)
@@ -93,7 +94,7 @@ class SignIn:
         if not await self._check_password(grant.password, stored):
             raise NotAuthenticated(_WRONG_PASSWORD)
         tokens = await self._open_session(user_id, email, org_id, environment)
-        await self._services.database.call("select forgive_sign_in_attempts(%s)", (subjects[:1],))
+        await self._services.database.call("select forgive_sign_in_attempts(%s)", (subjects[1:],))
         return tokens
 
     async def _chosen_organisation(self, request: Request) -> tuple[UUID | None, Environment]:
@@ -106,7 +107,7 @@ class SignIn:
     async def _throttle(self, subjects: list[str]) -> None:
         row = await self._services.database.call(
             "select take_sign_in_attempt(%s, %s, %s, %s)",
-            (subjects, _CAPACITY, _REFILL_SECONDS, self._services.clock.now()),
+            (subjects, _CAPACITIES, _REFILL_SECONDS, self._services.clock.now()),
         )
         if row and row[0] > 0:
             raise TooManyRequests(retry_after=row[0])

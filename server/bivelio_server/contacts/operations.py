@@ -23,9 +23,9 @@ from bivelio_server.events.recording import record
 from bivelio_server.kit import json
 from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.context import Context
-from bivelio_server.kit.errors import Impossible, NotFound, Problem, StaleVersion
+from bivelio_server.kit.errors import Impossible, NotFound, Problem, StaleVersion, ValidationFailed, null_refused
 from bivelio_server.kit.ids import new_id
-from bivelio_server.kit.models import Pagination, parse_phone
+from bivelio_server.kit.models import MAX_OBJECT_BYTES, Pagination, parse_phone
 from bivelio_server.kit.operations import Effect, Feature
 from bivelio_server.kit.rows import RESTORABLE, identity
 from bivelio_server.kit.search import searchable
@@ -63,7 +63,7 @@ async def create(context: Context, data: ContactCreate) -> SavedContact:
         **identity(context.caller), **data.model_dump(), id=new_id("ct"), version=1, created_at=now, updated_at=now
     )
     row.custom_fields = _merged({}, data.custom_fields)
-    _assign_company(row, await _company(context, data.company_id))
+    _assign_company(row, data.company_id, await queries.find_company(context, data.company_id))
     _normalise(row)
     context.session.add(row)
     await context.session.flush()
@@ -77,7 +77,7 @@ async def create(context: Context, data: ContactCreate) -> SavedContact:
 )  # fmt: skip
 async def update(context: Context, data: ContactUpdate) -> SavedContact:
     # The company is locked before its people, here as in a rename: two updates never wait for each other.
-    company = await _company(context, data.company_id)
+    company = await queries.find_company(context, data.company_id)
     row = await queries.get(context, data.id, lock=Lock.update)
     if data.if_version not in (None, row.version):
         raise StaleVersion
@@ -120,12 +120,12 @@ def _apply(row: ContactRow, data: ContactUpdate, company: ContactRow | None) -> 
     given = data.model_dump(include=data.model_fields_set - {"id", "if_version", "company_id", "custom_fields"})
     for name, value in given.items():
         if value is None and name in ("name", "tags"):
-            raise _cannot_be_null(name)
+            raise null_refused(name)
         setattr(row, name, value)
     if "custom_fields" in data.model_fields_set:
         row.custom_fields = _merged(row.custom_fields, data.custom_fields)
-    if "company_id" in data.model_fields_set:
-        _assign_company(row, company)
+    if "company_id" in data.model_fields_set and data.company_id != row.company_id:
+        _assign_company(row, data.company_id, company)
     _normalise(row)
 
 
@@ -136,21 +136,15 @@ async def _save_change(context: Context, row: ContactRow) -> None:
     await record(context, UPDATED, _view(row))
 
 
-async def _company(context: Context, company_id: str | None) -> ContactRow | None:
-    """The company, whose name stays as it is until this transaction ends."""
+def _assign_company(row: ContactRow, company_id: str | None, company: ContactRow | None) -> None:
     if company_id is None:
-        return None
-    company = await queries.get(context, company_id, field="company_id", lock=Lock.share)
-    if company.type != "company":
+        row.company_id, row.company_search = None, ""
+        return
+    if company is None:
+        raise NotFound("company_id")
+    if company.type != "company" or company is row:
         raise Impossible(Problem("company_id", "company", _NOT_A_COMPANY))
-    return company
-
-
-def _assign_company(row: ContactRow, company: ContactRow | None) -> None:
-    if company is row:
-        raise Impossible(Problem("company_id", "company", _NOT_A_COMPANY))
-    row.company_id = company.id if company else None
-    row.company_search = fold(company.name) if company else ""
+    row.company_id, row.company_search = company.id, fold(company.name)
 
 
 def _normalise(row: ContactRow) -> None:
@@ -161,13 +155,11 @@ def _normalise(row: ContactRow) -> None:
 
 def _merged(present: dict[str, Any], changes: dict[str, Any] | None) -> dict[str, Any]:
     if changes is None:
-        raise _cannot_be_null("custom_fields")
-    return {name: value for name, value in {**present, **changes}.items() if value is not None}
-
-
-def _cannot_be_null(field: str) -> Impossible:
-    text = Text("El campo '{field}' no puede ser null.", "The field '{field}' cannot be null.")
-    return Impossible(Problem(field, "not_null", text.format(field=field)))
+        raise null_refused("custom_fields")
+    merged = {name: value for name, value in {**present, **changes}.items() if value is not None}
+    if len(json.dumps(merged)) > MAX_OBJECT_BYTES:
+        raise ValidationFailed(Problem("custom_fields", "max_length", _TOO_MANY_FIELDS))
+    return merged
 
 
 def _view(row: ContactRow) -> Contact:
@@ -179,6 +171,10 @@ async def _saved(context: Context, row: ContactRow) -> SavedContact:
     return SavedContact(possible_duplicates=duplicates, **_view(row).model_dump())
 
 
+_TOO_MANY_FIELDS: Final = Text(
+    f"Los campos de 'custom_fields' ocuparían en total más de {MAX_OBJECT_BYTES} bytes.",
+    f"The fields of 'custom_fields' would take more than {MAX_OBJECT_BYTES} bytes in all.",
+)
 _NOT_A_COMPANY: Final = Text(
     "El campo 'company_id' debe ser una empresa distinta del propio contacto.",
     "The field 'company_id' must be a company other than the contact itself.",

@@ -9,6 +9,7 @@ from sqlalchemy import Select, update
 from bivelio_server.contacts.models import Contact
 from bivelio_server.contacts.schemas import ContactList, Duplicate
 from bivelio_server.kit.context import Context
+from bivelio_server.kit.ids import is_well_formed
 from bivelio_server.kit.rows import business, identity, only
 from bivelio_server.kit.search import search_words
 
@@ -69,6 +70,15 @@ async def list_contacts(
 async def get(context: Context, contact_id: str, *, field: str = "id", lock: Lock | None = None) -> Contact:
     """A contact that is not deleted. Raises NotFound, naming the input `field`."""
     return await only(context.session, _locked(_present(context), lock), contact_id, field=field)
+
+
+async def find_company(context: Context, company_id: str | None) -> Contact | None:
+    """The contact that is to be a company, kept as it is until the transaction ends; None when there is none."""
+    if company_id is None or not is_well_formed(company_id):
+        return None
+    query = _locked(_present(context).where(Contact.id == company_id), Lock.share)
+    found: Contact | None = await context.session.scalar(query)
+    return found
 
 
 async def get_deleted(context: Context, contact_id: str, *, since: datetime) -> Contact:

@@ -8,6 +8,8 @@ from typing import Any, Final
 import structlog
 
 GRACE_SECONDS: Final = 10.0
+#: A database that is away must not keep the process: what is not handed back by then goes on when its lease ends.
+_LEAVING_SECONDS: Final = 3.0
 #: One claim for several places costs hardly more than one for one.
 _GATHERING_SECONDS: Final = 0.003
 _log = structlog.get_logger()
@@ -56,7 +58,7 @@ class Crew:
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=_LEAVING_SECONDS)
 
     async def _until_free(self, places: int) -> None:
         while self.free < places and not self._closed:

@@ -53,6 +53,12 @@ class Caller:
         """The user or key whose rights are used: the actor, or the one who activated the workflow."""
         return self.on_behalf_of or self.actor
 
+    @property
+    def key_id(self) -> str | None:
+        """The API key it calls with, if it does."""
+        kind, _, key_id = self.actor.partition(":")
+        return key_id if kind == "key" else None
+
     def may(self, scope: Scope, resource: str) -> bool:
         return _allows(self.rights, scope, resource)
 

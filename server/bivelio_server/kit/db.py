@@ -12,9 +12,12 @@ from uuid import UUID
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.pq import ConnStatus, TransactionStatus
 from psycopg.rows import TupleRow, namedtuple_row
 from psycopg.types.json import set_json_loads
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection as EngineConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -24,11 +27,28 @@ from bivelio_server.kit.caller import Caller, Environment
 
 #: How long a request waits for a connection before it is refused (503).
 _WAIT_SECONDS: Final = 4
-#: Times leave the database in UTC, whatever its own time zone.
-_OPTIONS: Final = "-c timezone=UTC"
+#: Times leave the database in UTC, whatever its own time zone. A process that stops in the middle of a transaction must
+#: not hold up the others: it loses its locks, and who waits for them is refused (503).
+_OPTIONS: Final = "-c timezone=UTC -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
+#: Classes of SQLSTATE that pass by themselves: connection, transaction rollback, resources, operator, system.
+_PASSING_CLASSES: Final = ("08", "40", "53", "57", "58")
+_PASSING_STATES: Final = ("25P02", "25P03", "55P03")
 
 
 set_json_loads(json.loads_trusted)
+
+
+def passes_by_itself(error: BaseException) -> bool:
+    """Whether the database refused for now, so that the same work may succeed later."""
+    if isinstance(error, PoolTimeout | SQLAlchemyTimeoutError):
+        return True
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(cause, psycopg.Error):
+        return False
+    state = cause.sqlstate
+    if state is None:
+        return isinstance(cause, psycopg.OperationalError)
+    return state.startswith(_PASSING_CLASSES) or state in _PASSING_STATES
 
 
 class Base(DeclarativeBase):
@@ -65,7 +85,6 @@ class Database:
     """Connections as the serving role. `url` is `postgresql://…`."""
 
     def __init__(self, url: str, *, pool_size: int) -> None:
-        self.conninfo = url
         self._pool_size = pool_size
         self._engine = _engine(url, pool_size)
         self._calls = AsyncConnectionPool[AsyncConnection[TupleRow]](
@@ -96,7 +115,7 @@ class Database:
         try:
             yield session
             await session.flush_changes()
-            await _driver(connection).commit()
+            await _commit(_driver(connection))
         except BaseException:
             await _roll_back(connection)
             raise
@@ -127,15 +146,21 @@ class Database:
 
     async def call(self, sql: str, parameters: Sequence[object] = ()) -> TupleRow | None:
         """The first row of one statement in a transaction of its own, without a caller: definer functions only."""
-        async with self._calls.connection() as connection:
-            cursor = await connection.execute(sql, parameters)
-            return await cursor.fetchone()
+        rows = await self.call_all(sql, parameters)
+        return rows[0] if rows else None
 
     async def call_all(self, sql: str, parameters: Sequence[object] = ()) -> list[TupleRow]:
-        """All rows of one statement, as `call`."""
-        async with self._calls.connection() as connection:
-            cursor = await connection.execute(sql, parameters)
-            return await cursor.fetchall()
+        """All rows of one statement, as `call`. A connection found dead is replaced, as in `_begun`."""
+        for tries_left in reversed(range(self._pool_size + 1)):
+            async with self._calls.connection() as connection:
+                try:
+                    cursor = await connection.execute(sql, parameters)
+                except psycopg.OperationalError:
+                    if tries_left and connection.closed and connection.info.status is ConnStatus.BAD:
+                        continue
+                    raise
+                return await cursor.fetchall() if cursor.description else []
+        raise AssertionError
 
 
 def opening(org_id: UUID, environment: Environment) -> str:
@@ -170,6 +195,13 @@ def _driver(connection: EngineConnection) -> AsyncConnection[Any]:
 
 def _driver_is_closed(connection: EngineConnection) -> bool:
     return connection.invalidated or _driver(connection).closed
+
+
+async def _commit(driver: AsyncConnection[Any]) -> None:
+    """PostgreSQL answers the commit of a failed transaction by rolling it back without a word."""
+    if driver.info.transaction_status is TransactionStatus.INERROR:
+        raise psycopg.InternalError("a statement of this transaction failed: it cannot be committed")
+    await driver.commit()
 
 
 async def _roll_back(connection: EngineConnection) -> None:

@@ -97,6 +97,12 @@ class ValidationFailed(APIError):
         }
 
 
+def null_refused(*fields: str) -> "ValidationFailed":
+    """The refusal of `null` where a value must stand."""
+    text = Text("El campo '{field}' no puede ser null.", "The field '{field}' cannot be null.")
+    return ValidationFailed([Problem(field, "not_null", text.format(field=field)) for field in fields])
+
+
 class MethodNotAllowed(ValidationFailed):
     status = 405
 

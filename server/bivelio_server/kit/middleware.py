@@ -7,15 +7,12 @@ from typing import Final
 
 import structlog
 from prometheus_client import Counter, Histogram
-from psycopg import OperationalError
-from psycopg_pool import PoolTimeout
-from sqlalchemy.exc import OperationalError as SQLAlchemyOperationalError
-from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bivelio_server.kit.db import passes_by_itself
 from bivelio_server.kit.door import json_response, method_not_allowed
 from bivelio_server.kit.errors import APIError, InternalError, NotFound, Unavailable
 from bivelio_server.kit.ids import new_id
@@ -23,13 +20,6 @@ from bivelio_server.kit.text import negotiate_language
 
 _log = structlog.get_logger()
 _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,100}")
-_DATABASE_GONE: Final = (
-    OperationalError,
-    PoolTimeout,
-    SQLAlchemyOperationalError,
-    SQLAlchemyTimeoutError,
-    OSError,
-)
 
 REQUESTS: Final = Counter("bivelio_requests_total", "Requests by operation and status.", ["operation", "status"])
 SECONDS: Final = Histogram(
@@ -105,7 +95,7 @@ class _Exchange:
 def _as_api_error(error: Exception) -> APIError:
     if isinstance(error, APIError):
         return error
-    if isinstance(error, _DATABASE_GONE):
+    if passes_by_itself(error) or isinstance(error, OSError):
         return Unavailable()
     return InternalError()
 

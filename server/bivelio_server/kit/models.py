@@ -59,7 +59,7 @@ SPECIAL_USE_DOMAIN_NAMES.clear()
 
 def _email(value: str) -> str:
     try:
-        return validate_email(value, check_deliverability=False, globally_deliverable=False).normalized
+        return validate_email(value, check_deliverability=False, strict=True).normalized
     except EmailNotValidError:
         raise FieldError(
             "email",

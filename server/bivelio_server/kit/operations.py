@@ -11,8 +11,8 @@ The name is `contacts.create`, the path `/v1/contacts/create`, the action `creat
 endpoint, its entry in the OpenAPI document, the workflow step, the row of the permission matrix.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar, get_type_hints
 
@@ -98,7 +98,6 @@ class Operation:
     irreversible: bool = False
     secret_output: bool = False
     credits: int = 0
-    examples: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def resource(self) -> str:

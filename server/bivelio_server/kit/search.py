@@ -12,9 +12,9 @@ _NOT_A_DIGIT: Final = re.compile(r"\D")
 
 def search_words(typed: str | None) -> list[str]:
     """Folded words, each of which must be found; a phone number is one word of digits. LIKE's wildcards are escaped."""
-    words = (typed or "").strip()
+    words = (typed or "").strip().removeprefix("tel:")
     if _PHONE_LIKE.fullmatch(words):
-        return [_NOT_A_DIGIT.sub("", words)]
+        return [_NOT_A_DIGIT.sub("", words).removeprefix("00")]
     return [_escape(word) for word in fold(words).split()[:MAX_WORDS]]
 
 

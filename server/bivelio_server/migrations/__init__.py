@@ -41,15 +41,16 @@ def grant_serving_role(owner_url: str, role: str, password: str) -> None:
     name = sql.Identifier(role)
     with psycopg.connect(owner_url, autocommit=True) as connection:
         connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
-        exists = connection.execute("select 1 from pg_roles where rolname = %s", (role,)).fetchone()
-        verb = sql.SQL("alter" if exists else "create")
-        connection.execute(
-            sql.SQL("{} role {} login nosuperuser nocreatedb nocreaterole nobypassrls password {}").format(
-                verb, name, sql.Literal(password)
-            )
-            if not exists
-            else sql.SQL("alter role {} login password {}").format(name, sql.Literal(password))
+        # Hashed here, so that no log of statements on the way holds the password itself.
+        hashed = sql.Literal(
+            connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
         )
+        exists = connection.execute("select 1 from pg_roles where rolname = %s", (role,)).fetchone()
+        if exists:
+            connection.execute(sql.SQL("alter role {} login password {}").format(name, hashed))
+        else:
+            attributes = sql.SQL("login nosuperuser nocreatedb nocreaterole nobypassrls")
+            connection.execute(sql.SQL("create role {} {} password {}").format(name, attributes, hashed))
         connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(SERVING_GROUP), name))
 
 

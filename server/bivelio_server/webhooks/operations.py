@@ -5,7 +5,15 @@ from typing import Any, Final
 from bivelio_server.events.recording import subscribe
 from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.context import Context
-from bivelio_server.kit.errors import Conflict, Impossible, NotFound, Problem, StaleVersion, ValidationFailed
+from bivelio_server.kit.errors import (
+    Conflict,
+    Impossible,
+    NotFound,
+    Problem,
+    StaleVersion,
+    ValidationFailed,
+    null_refused,
+)
 from bivelio_server.kit.http import AddressRefused, UrlInvalid, check_url
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.models import Pagination
@@ -42,8 +50,7 @@ feature: Final = Feature(
 )  # fmt: skip
 async def create(context: Context, data: WebhookCreate) -> CreatedWebhook:
     _require_callable(context, data.url)
-    if await queries.count_alone(context) >= MAX_ENDPOINTS:
-        raise Conflict(_TOO_MANY, details={"max_webhooks": MAX_ENDPOINTS})
+    await _require_room(context)
     now, webhook_id, secrets = context.now, new_id("wh"), choose_secrets(data.secret)
     sealed = SealedSecrets.seal(
         context.services.cipher, secrets, place_of(context.caller.org_id, context.caller.environment, webhook_id)
@@ -107,12 +114,14 @@ async def delete(context: Context, data: WebhookReference) -> Webhook:
 
 
 @feature.operation(
-    "restore", scope=Scope.admin, effect=Effect.transactional, errors=[NotFound],
+    "restore", scope=Scope.admin, effect=Effect.transactional, errors=[NotFound, Conflict],
     summary=Text("Restaura un webhook borrado, en pausa", "Restore a deleted webhook, paused"),
 )  # fmt: skip
 async def restore(context: Context, data: WebhookReference) -> Webhook:
     row = await queries.get_deleted(context, data.webhook_id, since=context.now - RESTORABLE)
+    await _require_room(context)
     row.deleted_at, row.status = None, "paused"
+    row.disabled_at = row.disabled_reason = None
     row.updated_at, row.version = context.now, row.version + 1
     await context.session.flush()
     return await _read(context, row)
@@ -127,11 +136,16 @@ feature.external(
 )  # fmt: skip
 
 
+async def _require_room(context: Context) -> None:
+    if await queries.count_alone(context) >= MAX_ENDPOINTS:
+        raise Conflict(_TOO_MANY, details={"max_webhooks": MAX_ENDPOINTS})
+
+
 def _given(context: Context, data: WebhookUpdate) -> dict[str, Any]:
     given = data.model_dump(include=data.model_fields_set - {"webhook_id", "if_version"})
     for name, value in given.items():
         if value is None and name != "description":
-            raise Impossible(Problem(name, "not_null", _NOT_NULL.format(field=name)))
+            raise null_refused(name)
     if "url" in given:
         _require_callable(context, given["url"])
     return given
@@ -192,7 +206,6 @@ _TOO_MANY: Final = Text(
     f"Hay {MAX_ENDPOINTS} webhooks, que es el máximo; borra alguno.",
     f"There are {MAX_ENDPOINTS} webhooks, which is the maximum; delete one.",
 )
-_NOT_NULL: Final = Text("El campo '{field}' no puede ser null.", "The field '{field}' cannot be null.")
 _NOT_A_URL: Final = Text(
     "El campo 'url' debe ser una URL http o https completa, sin usuario ni contraseña.",
     "The field 'url' must be a complete http or https URL, without user or password.",

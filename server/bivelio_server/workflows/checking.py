@@ -1,6 +1,7 @@
 """Checking a definition when it is saved: every problem located (`steps[2].then[0].with.email`)."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from bivelio_server.kit.door import insufficient_scope
 from bivelio_server.kit.errors import Problem, ValidationFailed
 from bivelio_server.kit.operations import Catalogue, Door, Operation
 from bivelio_server.kit.text import Text
-from bivelio_server.kit.validation import validation_failed
+from bivelio_server.kit.validation import MAX_PROBLEMS, validation_failed
 from bivelio_server.workflows.definition import Definition, IfStep, OperationStep, SetStep, Step, walk
 from bivelio_server.workflows.expressions import ExpressionError, parse_template, references_of
 from bivelio_server.workflows.problems import expression_problem
@@ -23,7 +24,7 @@ _ROOTS: Final = frozenset({"input", "steps", "run", "now"})
 
 def check_definition(definition: Definition, catalogue: Catalogue) -> None:
     """Raises ValidationFailed with every problem found."""
-    problems = list(_problems(definition, catalogue))
+    problems = list(islice(_problems(definition, catalogue), MAX_PROBLEMS))
     if problems:
         raise ValidationFailed(problems)
 
@@ -111,6 +112,8 @@ def _operation(step: OperationStep, path: str, catalogue: Catalogue) -> Iterator
     if operation is None or Door.workflow not in operation.doors:
         yield Problem(f"{path}.uses", "operation", _UNKNOWN_OPERATION.format(name=step.uses))
         return
+    if step.with_.get("async") is False:
+        yield Problem(f"{path}.with.async", "one_of", _NO_WAITING)
     try:
         operation.input.model_validate(step.with_)
     except ValidationError as error:
@@ -133,6 +136,10 @@ def _is_rendered_later(value: Any, item: ErrorDetails) -> bool:
     return isinstance(value, str) and "{{" in value
 
 
+_NO_WAITING: Final = Text(
+    "Un paso no espera a otro workflow: quita 'async' o ponlo a true.",
+    "A step does not wait for another workflow: leave 'async' out or set it to true.",
+)
 _TOO_MANY: Final = Text(
     f"Un workflow tiene como máximo {MAX_STEPS} pasos.", f"A workflow has at most {MAX_STEPS} steps."
 )

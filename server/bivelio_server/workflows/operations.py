@@ -11,8 +11,8 @@ from bivelio_server.kit.errors import (
     Impossible,
     InsufficientScope,
     NotFound,
-    Problem,
     StaleVersion,
+    null_refused,
 )
 from bivelio_server.kit.execution import transaction
 from bivelio_server.kit.ids import new_id
@@ -46,6 +46,7 @@ from bivelio_server.workflows.triggers import listen
 LONGEST_REPLY_SECONDS: Final = 60.0
 #: Its end may have come before anybody listened for it.
 _LOOK_AGAIN_SECONDS: Final = 1.0
+_OWN_FIELDS: Final = frozenset({"name", "description", "concurrency"})
 
 feature: Final = Feature("workflows")
 
@@ -94,16 +95,20 @@ async def update(context: Context, data: WorkflowUpdate) -> WorkflowView:
     workflow = await queries.get(context, data.id, lock=True)
     if data.if_version not in (None, workflow.version):
         raise StaleVersion
-    present = Definition.model_validate((await queries.get_version(context, workflow)).definition)
+    version = await queries.get_version(context, workflow)
+    present = Definition.model_validate(version.definition)
     given = data.model_fields_set
     _require_present(data, given & {"name", "trigger", "steps", "concurrency"})
-    for name in given & {"name", "description", "concurrency"}:
+    changed = {name for name in given & _OWN_FIELDS if getattr(workflow, name) != getattr(data, name)}
+    for name in changed:
         setattr(workflow, name, getattr(data, name))
     definition = Definition(
         trigger=data.trigger or present.trigger,
         steps=data.steps or present.steps,
         output=data.output if "output" in given else present.output,
     )
+    if not changed and definition.model_dump() == present.model_dump():
+        return _view(workflow, version)
     return _view(workflow, await _save_version(context, workflow, definition))
 
 
@@ -191,11 +196,9 @@ async def get_instance(context: Context, data: InstanceReference) -> InstanceVie
 
 
 def _require_present(data: WorkflowUpdate, names: set[str]) -> None:
-    missing = [
-        Problem(name, "not_null", _NOT_NULL.format(field=name)) for name in sorted(names) if getattr(data, name) is None
-    ]
+    missing = sorted(name for name in names if getattr(data, name) is None)
     if missing:
-        raise Impossible(missing)
+        raise null_refused(*missing)
 
 
 async def _save_version(context: Context, workflow: Workflow, definition: Definition) -> WorkflowVersion:
@@ -290,5 +293,4 @@ def duration_ms(instance: Instance) -> int | None:
     return max(0, round((instance.finished_at - instance.started_at).total_seconds() * 1000))
 
 
-_NOT_NULL: Final = Text("El campo '{field}' no puede ser null.", "The field '{field}' cannot be null.")
 _NOT_ACTIVE: Final = Text("El workflow no está activo.", "The workflow is not active.")

@@ -6,20 +6,18 @@ one, and computed again if a crash comes first.
 """
 
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from psycopg import OperationalError
-from sqlalchemy.exc import OperationalError as SQLAlchemyOperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bivelio_server.durable import Run, Superseded
 from bivelio_server.events.recording import record
 from bivelio_server.kit import json
-from bivelio_server.kit.context import Cause, Context
-from bivelio_server.kit.errors import APIError, IntegrationFailed, InternalError
-from bivelio_server.kit.text import DEFAULT_LANGUAGE
+from bivelio_server.kit.context import Cause, Context, Services
+from bivelio_server.kit.db import passes_by_itself
+from bivelio_server.kit.errors import APIError, Impossible, IntegrationFailed, InternalError, Problem
+from bivelio_server.kit.text import DEFAULT_LANGUAGE, Text
 from bivelio_server.workflows.definition import IfStep, OperationStep, SetStep, Step, WaitStep, kind_of
 from bivelio_server.workflows.events import COMPLETED, FAILED
 from bivelio_server.workflows.expressions import ExpressionError
@@ -31,8 +29,9 @@ from bivelio_server.workflows.steps.progress import Asleep, Progress, StepFailed
 
 MAX_ATTEMPTS: Final = 5
 _LONGEST_PAUSE: Final = 300
-#: Trouble of ours that passes; the worker tries such a run again, without limit.
-_PASSING: Final = (OperationalError, SQLAlchemyOperationalError, PoolTimeout, Superseded)
+#: What the outputs of one run may take in all, and what may wait for the next commit.
+_MAX_RUN_BYTES: Final = 8 * 1024 * 1024
+_MAX_UNSAVED_BYTES: Final = 512 * 1024
 _log = structlog.get_logger()
 
 _RECORD: Final = """
@@ -75,13 +74,13 @@ class Execution(Progress):
         self._stack: AsyncExitStack | None = None
         self._context: Context | None = None
         self._unsaved: dict[str, StepState] = {}
+        self._unsaved_bytes = self._run_bytes = 0
         self._rights_are_fresh = False
         self.effect_of = None
 
     async def go(self) -> None:
         state = await self._open_and_load()
-        if state is None or state.finished_at is not None:
-            await self.commit()
+        if state is None:
             return
         self.state = state
         try:
@@ -93,8 +92,11 @@ class Execution(Progress):
             await self._record_failure(failure)
 
     @property
-    def services(self) -> Any:
+    def services(self) -> Services:
         return self._run.services
+
+    def _now(self) -> datetime:
+        return self._run.services.clock.now()
 
     def variables(self) -> dict[str, Any]:
         state = self.state
@@ -102,7 +104,7 @@ class Execution(Progress):
             "input": state.input,
             "steps": state.outputs,
             "run": {"id": state.id, "workflow_id": state.workflow_id},
-            "now": self._run.services.clock.now(),
+            "now": self._now().replace(microsecond=0),
         }
 
     async def context(self) -> Context:
@@ -126,8 +128,13 @@ class Execution(Progress):
 
     def complete(self, step: StepState, output: Any) -> None:
         """The step is done; it is recorded with the next commit."""
-        step.status, step.finished_at, step.error, step.prepared = "completed", self.variables()["now"], None, None
-        step.output = json.loads_trusted(json.dumps(output))
+        step.status, step.finished_at, step.error, step.prepared = "completed", self._now(), None, None
+        encoded = json.dumps(output)
+        self._unsaved_bytes += len(encoded)
+        self._run_bytes += len(encoded)
+        if self._run_bytes > _MAX_RUN_BYTES:
+            raise Impossible(Problem("output", "max_length", _TOO_MUCH))
+        step.output = json.loads_trusted(encoded)
         self.state.outputs[step.step_id] = {"output": step.output}
         self.save(step)
 
@@ -143,6 +150,7 @@ class Execution(Progress):
             await self._save_progress(context, status, **ending)
         await self._close_transaction(None)
         self._unsaved.clear()
+        self._unsaved_bytes = 0
 
     async def sleep(self, step: StepState, until: Any, status: str = "waiting") -> None:
         """Give the run back until then. Raises Asleep."""
@@ -163,16 +171,18 @@ class Execution(Progress):
             await self._take(step)
 
     async def _take(self, step: Step) -> None:
-        state = self.state.step(step.id, kind_of(step), self.variables()["now"])
+        state = self.state.step(step.id, kind_of(step), self._now())
         if state.status != "completed":
             await self._do(step, state)
+            if self._unsaved_bytes > _MAX_UNSAVED_BYTES:
+                await self.commit()
         if isinstance(step, IfStep):
             await self.walk(step.then if state.output["branch"] == "then" else step.else_)
 
     async def _do(self, step: Step, state: StepState) -> None:
         try:
             await self._dispatch(step, state)
-        except (*_PASSING, Asleep, StepFailed):
+        except (Superseded, Asleep, StepFailed):
             raise
         except ExpressionError as error:
             raise StepFailed(state, expression_failed(error)) from None
@@ -180,7 +190,9 @@ class Execution(Progress):
             await self._try_again(state, error, retryable=error.retryable)
         except APIError as error:
             raise StepFailed(state, error) from None
-        except Exception as error:  # noqa: BLE001 - whatever a step raises must end in a recorded outcome
+        except Exception as error:
+            if passes_by_itself(error):
+                raise  # the worker tries such a run again, without limit
             _log.error("step_crashed", instance=self.state.id, step=state.step_id, exc_info=error)
             await self._try_again(state, InternalError(), retryable=True)
 
@@ -202,7 +214,7 @@ class Execution(Progress):
         state.attempts += 1
         state.error = error.render(DEFAULT_LANGUAGE)
         pause = min(2**state.attempts, _LONGEST_PAUSE)
-        await self.sleep(state, self.variables()["now"] + timedelta(seconds=pause), status="running")
+        await self.sleep(state, self._now() + timedelta(seconds=pause), status="running")
 
     def _output(self) -> Any:
         definition = self.state.definition
@@ -219,13 +231,13 @@ class Execution(Progress):
         error = failure.error.render(DEFAULT_LANGUAGE)
         if step is not None:
             step.status, step.error, step.attempts = "failed", error, step.attempts + 1
-            step.finished_at = self.variables()["now"]
+            step.finished_at = self._now()
             self.save(step)
         await self._end("failed", error={**error, "step_id": step.step_id if step else None})
 
     async def _end(self, status: str, *, output: Any = None, error: dict[str, Any] | None = None) -> None:
         """Record the outcome, its event and the end of the task in one transaction."""
-        context, state, now = await self.context(), self.state, self.variables()["now"]
+        context, state, now = await self.context(), self.state, self._now()
         output = json.loads_trusted(json.dumps(output))
         finished = FinishedInstance(
             instance_id=state.id,
@@ -265,7 +277,7 @@ class Execution(Progress):
                 "steps": json.dumps([step.as_row() for step in self._unsaved.values()]).decode(),
                 "status": status,
                 "current_step": state.current_step,
-                "now": self._run.services.clock.now(),
+                "now": self._now().replace(microsecond=0),
                 "output": _as_json(ending.get("output")),
                 "error": _as_json(ending.get("error")),
                 "finished_at": ending.get("finished_at"),
@@ -300,3 +312,9 @@ class Execution(Progress):
 
 def _as_json(value: Any) -> str | None:
     return None if value is None else json.dumps(value).decode()
+
+
+_TOO_MUCH: Final = Text(
+    f"Los resultados de la ejecución ocupan más de {_MAX_RUN_BYTES} bytes.",
+    f"The outputs of the run take more than {_MAX_RUN_BYTES} bytes.",
+)

@@ -47,9 +47,11 @@ def upgrade() -> None:
             prefix text not null,
             last4 text not null,
             created_by uuid not null,
+            created_by_key text,
             created_at timestamptz not null,
             revoked_at timestamptz,
             primary key (org_id, id),
+            foreign key (org_id, created_by_key) references api_keys (org_id, id),
             foreign key (org_id, created_by) references members (org_id, user_id) on delete cascade,
             check (not (type = 'publishable' and environment = 'sandbox'))
         );
@@ -74,6 +76,7 @@ def upgrade() -> None:
             tokens double precision not null,
             refilled_at timestamptz not null
         );
+        create index sign_in_attempts_refilled on sign_in_attempts (refilled_at);
     """)
     op.execute(organisation_table("organizations", key="id", rights="select, update"))
     op.execute(organisation_table("members"))
@@ -135,22 +138,31 @@ def _callers() -> None:
 
 def _sign_in() -> None:
     op.execute("""
-        -- Token buckets: one attempt of each subject, all of them or none. Returns the seconds to wait, 0 when allowed.
-        create function take_sign_in_attempt(p_subjects text[], p_capacity int, p_refill_seconds int, p_now timestamptz)
+        -- Token buckets, asked in order: one that is empty refuses, and those after it are not even made, so that
+        -- what anonymous callers invent takes no room. Buckets that are full again are forgotten. Returns the seconds
+        -- to wait, 0 when allowed.
+        create function take_sign_in_attempt(p_subjects text[], p_capacities int[], p_refill_seconds int, p_now timestamptz)
         returns int language plpgsql security definer set search_path = public, pg_temp as $$
         declare
-            v_fewest double precision;
+            v_tokens double precision;
         begin
-            insert into sign_in_attempts as a (subject, tokens, refilled_at)
-            select s, p_capacity, p_now from unnest(p_subjects) s order by s
-            on conflict (subject) do update
-                set tokens = least(p_capacity, a.tokens + extract(epoch from p_now - a.refilled_at) / p_refill_seconds),
-                    refilled_at = p_now;
-            select min(tokens) into v_fewest from sign_in_attempts where subject = any (p_subjects);
-            if v_fewest < 1 then
-                return ceil((1 - v_fewest) * p_refill_seconds);
-            end if;
-            update sign_in_attempts set tokens = tokens - 1 where subject = any (p_subjects);
+            for i in 1 .. cardinality(p_subjects) loop
+                insert into sign_in_attempts as a (subject, tokens, refilled_at)
+                values (p_subjects[i], p_capacities[i], p_now)
+                on conflict (subject) do update
+                    set tokens = least(p_capacities[i],
+                                       a.tokens + extract(epoch from p_now - a.refilled_at) / p_refill_seconds),
+                        refilled_at = p_now
+                returning tokens into v_tokens;
+                if v_tokens < 1 then
+                    return ceil((1 - v_tokens) * p_refill_seconds);
+                end if;
+                update sign_in_attempts set tokens = tokens - 1 where subject = p_subjects[i];
+            end loop;
+            delete from sign_in_attempts where subject in (
+                select subject from sign_in_attempts
+                 where refilled_at < p_now - make_interval(secs => p_refill_seconds * 200)
+                 order by refilled_at limit 20 for update skip locked);
             return 0;
         end $$;
 
@@ -221,7 +233,7 @@ def _sign_in() -> None:
                           where u.id = v_session.user_id;
         end $$;
     """)
-    op.execute(definer_function("take_sign_in_attempt(text[], int, int, timestamptz)"))
+    op.execute(definer_function("take_sign_in_attempt(text[], int[], int, timestamptz)"))
     op.execute(definer_function("forgive_sign_in_attempts(text[])"))
     op.execute(definer_function("user_for_sign_in(text)"))
     op.execute(definer_function("open_session(uuid, uuid, uuid, text, bytea, timestamptz, timestamptz)"))

@@ -14,7 +14,7 @@ def perform(progress: Progress, step: IfStep, state: StepState) -> None:
     answer = rendered(progress, step.if_, "if")
     if not isinstance(answer, bool):
         raise Impossible(Problem("if", "boolean", _NOT_A_CONDITION))
-    state.attempts += 1
+    state.attempts, state.input = state.attempts + 1, {"if": step.if_}
     progress.complete(state, {"branch": "then" if answer else "else"})
 
 

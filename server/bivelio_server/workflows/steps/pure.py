@@ -9,7 +9,7 @@ from bivelio_server.workflows.steps.progress import Progress
 
 
 def perform(progress: Progress, step: SetStep, state: StepState) -> None:
-    state.attempts += 1
+    state.attempts, state.input = state.attempts + 1, step.set
     progress.complete(state, rendered(progress, step.set, "set"))
 
 
