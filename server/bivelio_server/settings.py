@@ -31,7 +31,9 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token of /metrics; without it only this machine may read them."
     )
-    database_pool: PositiveInt = Field(8, description="Connections that requests of one process may use at once.")
+    database_pool: PositiveInt = Field(
+        8, description="Connections of one process for its requests, beside one for each worker slot."
+    )
     worker_slots: PositiveInt = Field(8, description="Durable steps that one process runs at once.")
     lease_seconds: PositiveInt = Field(30, description="How long a worker owns a run without a sign of life.")
     max_body_bytes: PositiveInt = Field(1_048_576, description="Largest body of a request.")

@@ -15,7 +15,7 @@ def hash_password(password: str) -> str:
 
 
 class PasswordCheck:
-    """Verifies one password at a time and core; an unknown user costs as much as a known one."""
+    """Verifies two passwords at a time; an unknown user costs as much as a known one."""
 
     def __init__(self) -> None:
         self._limiter: CapacityLimiter = anyio.CapacityLimiter(2)

@@ -1,9 +1,8 @@
 """Who is asking. Every query, event and run is built from a Caller, never from a bare organisation id."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
 from uuid import UUID
 
 
@@ -61,10 +60,6 @@ class Caller:
 
     def may(self, scope: Scope, resource: str) -> bool:
         return _allows(self.rights, scope, resource)
-
-    def limited_to(self, rights: Iterable[str]) -> Self:
-        """The same caller with at most `rights`."""
-        return replace(self, rights=intersect_rights(self.rights, rights))
 
 
 def intersect_rights(held: Iterable[str], limit: Iterable[str]) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""The kinds of row, and the only way to query them: from a Caller."""
+"""The kinds of row, and how to query them: from a Caller."""
 
 from datetime import timedelta
 from typing import Any, Final, TypeVar

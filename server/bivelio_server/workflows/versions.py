@@ -1,4 +1,4 @@
-"""Parsed definitions, kept for as long as they are used: a version never changes."""
+"""Parsed definitions, the latest few hundred: a version never changes."""
 
 from collections.abc import Mapping
 from typing import Any, Final

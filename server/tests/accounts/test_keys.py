@@ -95,8 +95,35 @@ async def test_refuses(acme: Organization, data: dict[str, Any], field: str) -> 
     assert reply.json()["error"]["details"]["field"] == field
 
 
-async def test_a_publishable_key_only_reads_whatever_its_scopes(acme: Organization) -> None:
-    key = await made_key(acme.live, type="publishable", scopes=["admin"])
+async def test_what_a_key_made_ends_with_it(acme: Organization) -> None:
+    maker = await made_key(acme.live, scopes=["admin"])
+    child = await made_key(acme.world.client(maker["key"]), scopes=["admin"])
+    grandchild = await made_key(acme.world.client(child["key"]), scopes=["read"])
+    assert (child["created_by_key"], grandchild["created_by_key"]) == (maker["id"], child["id"])
+
+    await acme.live.call("/v1/keys/revoke", {"id": maker["id"]})
+
+    for key in (maker, child, grandchild):
+        assert (await acme.world.client(key["key"]).post(CONTACTS)).status_code == 401
+    assert (await acme.live.post(CONTACTS)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("data", "field"),
+    [
+        ({"type": "publishable", "scopes": ["read", "write"]}, "scopes[1]"),
+        ({"scopes": ["contactos:read"]}, "scopes[0]"),
+    ],
+)
+async def test_scopes_that_make_no_sense_are_refused(acme: Organization, data: dict[str, Any], field: str) -> None:
+    reply = await acme.live.post("/v1/keys/create", {"name": "x", **data})
+
+    assert reply.status_code == 422
+    assert reply.json()["error"]["details"]["field"] == field
+
+
+async def test_a_publishable_key_only_reads(acme: Organization) -> None:
+    key = await made_key(acme.live, type="publishable", scopes=["contacts:read"])
     client = acme.world.client(key["key"])
 
     assert (await client.post(CONTACTS)).status_code == 200

@@ -56,8 +56,28 @@ async def test_clearing_the_phone_clears_its_number(acme: Organization, maria: d
 async def test_what_must_be_there_cannot_be_null(acme: Organization, maria: dict[str, Any], field: str) -> None:
     reply = await acme.live.post(PATH, {"id": maria["id"], field: None})
 
-    assert reply.status_code == 422
+    assert reply.status_code == 400
     assert reply.json()["error"]["details"]["field"] == field
+
+
+async def test_custom_fields_are_bounded_in_all_not_only_at_once(acme: Organization, maria: dict[str, Any]) -> None:
+    half = "x" * 40_000
+    await acme.live.call(PATH, {"id": maria["id"], "custom_fields": {"a": half}})
+
+    reply = await acme.live.post(PATH, {"id": maria["id"], "custom_fields": {"b": half}})
+
+    assert reply.status_code == 400
+    assert reply.json()["error"]["details"]["field"] == "custom_fields"
+
+
+async def test_a_company_that_was_deleted_can_be_written_back(acme: Organization) -> None:
+    company = await acme.live.call("/v1/contacts/create", {"type": "company", "name": "Peña S.L."})
+    person = await acme.live.call("/v1/contacts/create", {"name": "Ana", "company_id": company["id"]})
+    await acme.live.call("/v1/contacts/delete", {"id": company["id"]})
+
+    updated = await acme.live.call(PATH, {"id": person["id"], "name": "Ana María", "company_id": company["id"]})
+
+    assert (updated["name"], updated["company_id"]) == ("Ana María", company["id"])
 
 
 @pytest.mark.parametrize(

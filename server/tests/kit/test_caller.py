@@ -51,13 +51,6 @@ def test_what_a_caller_may_do_with_contacts(rights: set[str], may: set[Scope]) -
     assert {scope for scope in Scope if caller.may(scope, "contacts")} == may
 
 
-def test_limiting_never_adds() -> None:
-    limited = caller_with({"contacts:read"}).limited_to(["admin"])
-
-    assert not limited.may(Scope.write, "contacts")
-    assert not limited.may(Scope.read, "workflows")
-
-
 def caller_with(rights: set[str]) -> Caller:
     held = intersect_rights({"admin"}, rights)
     return Caller(uuid4(), Environment.live, "user:1", uuid4(), held)

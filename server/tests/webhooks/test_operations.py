@@ -108,7 +108,7 @@ async def test_update_changes_what_is_given(acme: Organization, desk: Desk) -> N
     ("change", "status", "code"),
     [
         ({"if_version": 7, "description": "x"}, 409, "CONFLICT"),
-        ({"url": None}, 422, "VALIDATION_ERROR"),
+        ({"url": None}, 400, "VALIDATION_ERROR"),
         ({"url": "http://10.0.0.1/"}, 422, "VALIDATION_ERROR"),
         ({"status": "disabled"}, 400, "VALIDATION_ERROR"),
     ],
@@ -150,8 +150,12 @@ async def test_a_deleted_endpoint_is_gone_and_gets_nothing(acme: Organization, d
     assert (await acme.live.call("/v1/webhooks/list", {}))["webhooks"] == []
 
 
-async def test_a_deleted_endpoint_comes_back_paused(acme: Organization, desk: Desk) -> None:
+async def test_a_deleted_endpoint_comes_back_paused(acme: Organization, desk: Desk, owner: psycopg.Connection) -> None:
     endpoint = await desk.endpoint(acme.live, URL)
+    owner.execute(
+        "update webhook_endpoints set status = 'disabled', disabled_at = now(), disabled_reason = 'gone' where id = %s",
+        (endpoint.id,),
+    )
     await acme.live.call("/v1/webhooks/delete", {"webhook_id": endpoint.id})
 
     restored = await acme.live.call("/v1/webhooks/restore", {"webhook_id": endpoint.id})

@@ -132,9 +132,22 @@ async def test_null_clears(acme: Organization, field: str) -> None:
 async def test_what_must_be_there_cannot_be_null(acme: Organization, hello: dict[str, Any], field: str) -> None:
     reply = await acme.live.post(UPDATE, {"id": hello["id"], field: None})
 
-    assert reply.status_code == 422
+    assert reply.status_code == 400
     assert reply.json()["error"]["details"]["field"] == field
     assert await acme.live.call(GET, {"id": hello["id"]}) == hello
+
+
+async def test_an_update_that_changes_nothing_is_no_version(acme: Organization, hello: dict[str, Any]) -> None:
+    assert await acme.live.call(UPDATE, {"id": hello["id"], "name": hello["name"]}) == hello
+
+
+async def test_a_step_cannot_wait_for_another_workflow(acme: Organization, hello: dict[str, Any]) -> None:
+    step = {"id": "other", "uses": "workflows.execute", "with": {"workflow_id": hello["id"], "async": False}}
+
+    reply = await acme.live.post("/v1/workflows/create", {"name": "Dos", "steps": [step]})
+
+    assert reply.status_code == 400
+    assert reply.json()["error"]["details"]["field"] == "steps[0].with.async"
 
 
 async def test_a_stale_version_is_refused(acme: Organization, hello: dict[str, Any]) -> None:
