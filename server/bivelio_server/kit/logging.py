@@ -6,6 +6,7 @@ import sys
 from typing import Final
 
 import structlog
+from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, WrappedLogger
 
 _SECRET_NAMES: Final = re.compile(r"password|secret|token|authorization|api[-_]?key|credential|cookie", re.IGNORECASE)
@@ -29,7 +30,28 @@ def configure_logging(level: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, handlers=[library_handler()], force=True)
+
+
+def library_handler() -> logging.Handler:
+    """Where libraries write: the same lines, the same redaction."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        ProcessorFormatter(
+            foreign_pre_chain=[
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+            ],
+            processors=[
+                ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                redact,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    return handler
 
 
 def redact(_logger: WrappedLogger, _method: str, entry: EventDict) -> EventDict:

@@ -2,13 +2,14 @@
 
 import io
 import json
+import logging
 
 import pytest
 import structlog
 
 from bivelio_server.accounts.api_keys import generate_key
 from bivelio_server.kit.caller import Environment
-from bivelio_server.kit.logging import configure_logging, redact
+from bivelio_server.kit.logging import configure_logging, library_handler, redact
 
 KEY = generate_key("secret", Environment.live).key
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
@@ -65,3 +66,13 @@ def fail_with(secret: str) -> None:
         int(secret)
     except ValueError:
         structlog.get_logger().exception("failed")
+
+
+def test_what_libraries_log_is_json_and_redacted() -> None:
+    text = "cannot connect to postgresql://bivelio:hunter2@localhost/x"
+    record = logging.LogRecord("psycopg.pool", logging.WARNING, __file__, 1, text, None, None)
+
+    entry = json.loads(library_handler().format(record))
+
+    assert (entry["logger"], entry["level"]) == ("psycopg.pool", "warning")
+    assert "hunter2" not in entry["event"]
