@@ -32,7 +32,7 @@ _WAIT_SECONDS: Final = 4
 _OPTIONS: Final = "-c timezone=UTC -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
 #: Classes of SQLSTATE that pass by themselves: connection, transaction rollback, resources, operator, system.
 _PASSING_CLASSES: Final = ("08", "40", "53", "57", "58")
-_PASSING_STATES: Final = ("25P02", "25P03", "55P03")
+_PASSING_STATES: Final = ("25P03", "55P03")
 
 
 set_json_loads(json.loads_trusted)

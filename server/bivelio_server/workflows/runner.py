@@ -83,6 +83,7 @@ class Execution(Progress):
         if state is None:
             return
         self.state = state
+        self._run_bytes = sum(len(json.dumps(done)) for done in state.outputs.values())
         try:
             await self._walk(state.definition.steps, top_level=True)
             await self._end("completed", output=self._output())
@@ -277,7 +278,7 @@ class Execution(Progress):
                 "steps": json.dumps([step.as_row() for step in self._unsaved.values()]).decode(),
                 "status": status,
                 "current_step": state.current_step,
-                "now": self._now().replace(microsecond=0),
+                "now": self._now(),
                 "output": _as_json(ending.get("output")),
                 "error": _as_json(ending.get("error")),
                 "finished_at": ending.get("finished_at"),
