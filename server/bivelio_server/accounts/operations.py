@@ -35,6 +35,7 @@ async def create(context: Context, data: KeyCreate) -> CreatedAPIKey:
     _require_offered(context, data, environment)
     _require_sensible(context, data)
     _require_within_rights(context, data.scopes)
+    await queries.hold_maker(context)
     new = generate_key(data.type, environment)
     row = APIKey(
         org_id=context.caller.org_id, id=new_id("key"), name=data.name, type=data.type, environment=environment.value,

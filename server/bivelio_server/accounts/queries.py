@@ -8,8 +8,12 @@ from bivelio_server.accounts.models import APIKey
 from bivelio_server.accounts.schemas import KeyList
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.context import Context
+from bivelio_server.kit.errors import NotAuthenticated
 from bivelio_server.kit.rows import only, organisation, page_of
 
+_HOLD: Final = """
+    select id from api_keys where org_id = %(org_id)s and id = %(id)s and revoked_at is null for share
+"""
 _REVOKE: Final = """
     with recursive made as (
         select id from api_keys where org_id = %(org_id)s and id = %(id)s
@@ -18,6 +22,7 @@ _REVOKE: Final = """
     )
     update api_keys k set revoked_at = %(now)s from made
      where k.org_id = %(org_id)s and k.id = made.id and k.revoked_at is null
+    returning k.id
 """
 
 
@@ -32,8 +37,19 @@ async def list_keys(context: Context, data: KeyList) -> tuple[list[APIKey], int]
 
 
 async def revoke(context: Context, key_id: str) -> None:
-    """Revoke the key and all that it made, and these made: none may do more than its maker."""
-    await context.session.run(_REVOKE, {"org_id": context.caller.org_id, "id": key_id, "now": context.now})
+    """Revoke the key and all that it made, and these made: none may do more than its maker.
+
+    Looked for again until there is none: one may have been made while its maker's row was waited for.
+    """
+    while await context.session.run(_REVOKE, {"org_id": context.caller.org_id, "id": key_id, "now": context.now}):
+        pass
+
+
+async def hold_maker(context: Context) -> None:
+    """Keep the key that the caller uses from being revoked until the transaction ends. Raises NotAuthenticated."""
+    key = {"org_id": context.caller.org_id, "id": context.caller.key_id}
+    if context.caller.key_id is not None and not await context.session.run(_HOLD, key):
+        raise NotAuthenticated
 
 
 def _visible(context: Context) -> Select[APIKey]:

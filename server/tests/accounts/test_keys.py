@@ -1,5 +1,6 @@
 """API keys: made, listed, revoked, and what they may do."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -306,3 +307,18 @@ def set_role(database: psycopg.Connection, organization: Organization, user_id: 
     database.execute(
         "update members set role = %s where org_id = %s and user_id = %s", (role, organization.id, user_id)
     )
+
+
+async def test_no_key_slips_past_the_revocation_of_its_maker(acme: Organization) -> None:
+    maker = await made_key(acme.live, scopes=["admin"])
+    client = acme.world.client(maker["key"])
+
+    replies = await asyncio.gather(
+        *(client.post("/v1/keys/create", {"name": "hija", "scopes": ["admin"]}) for _ in range(8)),
+        acme.live.post("/v1/keys/revoke", {"id": maker["id"]}),
+        *(client.post("/v1/keys/create", {"name": "hija", "scopes": ["admin"]}) for _ in range(8)),
+    )
+
+    made = [reply.json()["data"]["key"] for reply in replies if "key" in reply.json().get("data", {})]
+    assert {(await acme.world.client(key).post(CONTACTS)).status_code for key in made} <= {401}
+    assert {reply.status_code for reply in replies} <= {200, 401}
