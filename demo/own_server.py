@@ -65,7 +65,7 @@ class OwnServer:
     def provision(self, organization: str) -> dict[str, Any]:
         """Make an organisation; its ids and keys."""
         printed = self._run(
-            "provision", "--organization", organization, "--plan", "pro",
+            "provision", "--organization", organization, "--plan", "enterprise",
             "--email", "ana@gestoria-pena.example", "--password", secrets.token_urlsafe(12),
         )  # fmt: skip
         made: dict[str, Any] = json.loads(printed)

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 
 from bivelio_server.accounts import operations as keys
+from bivelio_server.accounts.admission import Admission
 from bivelio_server.accounts.authentication import Authentication
 from bivelio_server.accounts.documentation import AUTH_MODELS, auth_paths
 from bivelio_server.accounts.sign_in import SignIn
@@ -88,10 +89,11 @@ def create_app(services: Services, installation: Installation) -> Starlette:
     """The HTTP application; its services must be open while it serves."""
     tokens = AccessTokens(installation.secret_key, timedelta(seconds=services.settings.access_token_seconds))
     authentication = Authentication(services.database, tokens, services.clock)
+    behind = partial(Admission, services=services, authentication=authentication)
     app = Starlette(
         routes=[
-            Route("/v1/auth/token", SignIn(services, authentication, tokens)),
-            Mount("/v1", OperationsDoor(services, authentication)),
+            Route("/v1/auth/token", behind(SignIn(services, authentication, tokens))),
+            Mount("/v1", behind(OperationsDoor(services))),
             Route("/livez", livez),
             Route("/readyz", readyz(services)),
             Route("/metrics", metrics(services)),

@@ -27,6 +27,14 @@ class Settings(BaseSettings):
         (),
         description="Networks (CIDR, separated by commas) that outgoing calls may reach though they are private.",
     )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (),
+        description="Networks (CIDR, separated by commas) of reverse proxies whose X-Forwarded-For is believed.",
+    )
+    anonymous_per_minute: PositiveInt = Field(
+        100, description="Requests without valid credentials that one address may send in a minute."
+    )
+    anonymous_per_second: PositiveInt = Field(20, description="The same, in a second.")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level that is logged.")
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token of /metrics; without it only this machine may read them."
@@ -40,7 +48,7 @@ class Settings(BaseSettings):
     access_token_seconds: PositiveInt = Field(3600, description="Life of an access token.")
     refresh_token_days: PositiveInt = Field(30, description="Life of a refresh token that is not used.")
 
-    @field_validator("private_networks", mode="before")
+    @field_validator("private_networks", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

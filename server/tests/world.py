@@ -114,7 +114,7 @@ class World:
     def bearer(self, token: str) -> Client:
         return Client(self.http, {"Authorization": f"Bearer {token}"})
 
-    def organization(self, name: str, plan: str = "pro") -> Organization:
+    def organization(self, name: str, plan: str = "enterprise") -> Organization:
         email = f"owner-{uuid4().hex[:12]}@example.com"
         request = ProvisionRequest.model_validate(
             {"organization": name, "plan": plan, "email": email, "password": PASSWORD}

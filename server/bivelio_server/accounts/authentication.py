@@ -1,20 +1,29 @@
 """From the credentials of a request to its Caller, in one database call, so that a revocation holds at once."""
 
 from typing import Final
+from uuid import UUID
 
+from psycopg.rows import TupleRow
 from starlette.requests import Request
 
 from bivelio_server.accounts.api_keys import digest_of, is_well_formed_key
 from bivelio_server.accounts.roles import rights_of
 from bivelio_server.accounts.tokens import AccessTokens
+from bivelio_server.kit.admission import Limits
 from bivelio_server.kit.caller import Caller, Environment
 from bivelio_server.kit.clock import Clock
 from bivelio_server.kit.db import Database
-from bivelio_server.kit.errors import NotAuthenticated
+from bivelio_server.kit.errors import CredentialsExpired, NotAuthenticated
 
 _KEY_MARK: Final = "bv_"
-_BY_KEY: Final = "select org_id, environment, id, type, scopes, user_id, role, plan from caller_by_key(%s)"
-_BY_SESSION: Final = "select org_id, environment, user_id, role, plan from caller_by_session(%s)"
+_KEY: Final = "org_id, environment, id, type, scopes, user_id, role, plan, allowed_origins, api_version, expired"
+_SESSION: Final = "org_id, environment, user_id, role, plan"
+_WINDOW: Final = "per_minute, per_second, remaining, resets_at, retry_after, burst"
+_BY_KEY: Final = f"select {_KEY} from caller_by_key(%s, %s)"  # noqa: S608 - columns, no input
+_ADMIT_KEY: Final = f"select {_KEY}, {_WINDOW} from admit_by_key(%s, %s)"  # noqa: S608 - columns, no input
+_ADMIT_SESSION: Final = f"select {_SESSION}, {_WINDOW} from admit_by_session(%s, %s)"  # noqa: S608 - columns, no input
+_KEY_COLUMNS: Final = 11
+_SESSION_COLUMNS: Final = 5
 
 
 class Authentication:
@@ -23,30 +32,51 @@ class Authentication:
         self._tokens = tokens
         self._clock = clock
 
-    async def __call__(self, request: Request) -> Caller:
-        """Raises NotAuthenticated, CredentialsExpired."""
+    async def admit(self, request: Request) -> tuple[Caller, Limits | None]:
+        """The caller, and the limits that the request is charged to. Raises NotAuthenticated, CredentialsExpired."""
         credential = _credential(request)
         if credential.startswith(_KEY_MARK):
-            return await self.caller_of_key(credential)
-        return await self._caller_of_token(credential)
+            row = await self._key_row(_ADMIT_KEY, credential)
+            return _caller_of_key(row[:_KEY_COLUMNS]), _limits(row[_KEY_COLUMNS:])
+        now = self._clock.now()
+        row = await self._row(_ADMIT_SESSION, self._tokens.session_id(credential, now))
+        return _caller_of_session(row[:_SESSION_COLUMNS]), _limits(row[_SESSION_COLUMNS:])
 
     async def caller_of_key(self, key: str) -> Caller:
+        """Without charging anybody. Raises NotAuthenticated, CredentialsExpired."""
+        return _caller_of_key(await self._key_row(_BY_KEY, key))
+
+    async def _key_row(self, sql: str, key: str) -> TupleRow:
         if not is_well_formed_key(key):
             raise NotAuthenticated
-        row = await self._database.call(_BY_KEY, (digest_of(key),))
-        if row is None:
-            raise NotAuthenticated
-        org_id, environment, id_, type_, scopes, user_id, role, plan = row
-        rights = rights_of(role, tuple(scopes), type_)
-        return Caller(org_id, Environment(environment), f"key:{id_}", user_id, rights, plan)
+        return await self._row(sql, digest_of(key))
 
-    async def _caller_of_token(self, token: str) -> Caller:
-        session_id = self._tokens.session_id(token, self._clock.now())
-        row = await self._database.call(_BY_SESSION, (session_id,))
+    async def _row(self, sql: str, credential: bytes | UUID) -> TupleRow:
+        row = await self._database.call(sql, (credential, self._clock.now()))
         if row is None:
             raise NotAuthenticated
-        org_id, environment, user_id, role, plan = row
-        return Caller(org_id, Environment(environment), f"user:{user_id}", user_id, rights_of(role), plan)
+        return row
+
+
+def _caller_of_key(row: TupleRow) -> Caller:
+    org_id, environment, id_, type_, scopes, user_id, role, plan, _allowed_origins, api_version, expired = row
+    if expired:
+        raise CredentialsExpired
+    rights = rights_of(role, tuple(scopes), type_)
+    return Caller(org_id, Environment(environment), f"key:{id_}", user_id, rights, plan, api_version=api_version)
+
+
+def _caller_of_session(row: TupleRow) -> Caller:
+    org_id, environment, user_id, role, plan = row
+    return Caller(org_id, Environment(environment), f"user:{user_id}", user_id, rights_of(role), plan)
+
+
+def _limits(row: TupleRow) -> Limits | None:
+    """None for a plan without limits."""
+    per_minute, per_second, remaining, resets_at, retry_after, burst = row
+    if per_minute is None:
+        return None
+    return Limits(per_minute, per_second, remaining, resets_at, retry_after, bool(burst))
 
 
 def _credential(request: Request) -> str:

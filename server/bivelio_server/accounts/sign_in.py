@@ -85,7 +85,7 @@ class SignIn:
 
     async def _with_password(self, request: Request, grant: PasswordGrant) -> Tokens:
         org_id, environment = await self._chosen_organisation(request)
-        subjects = [_subject("address", _address(request)), _subject("email", grant.email.lower())]
+        subjects = [_subject("address", request.state.admitted.address), _subject("email", grant.email.lower())]
         await self._throttle(subjects)
         row = await self._services.database.call(
             "select id, email, password_hash from user_for_sign_in(%s)", (grant.email,)
@@ -176,10 +176,6 @@ def _digest(token: str) -> bytes:
 def _subject(kind: str, value: str) -> str:
     """The bucket of an attempt; hashed, since it holds what anybody may type."""
     return f"{kind}:{hashlib.sha256(value.encode()).hexdigest()[:32]}"
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else "unknown"
 
 
 _GRANT_TYPES: Final = Text(

@@ -27,7 +27,7 @@ from bivelio_server.kit.errors import Impossible, NotFound, Problem, StaleVersio
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.models import MAX_OBJECT_BYTES, Pagination, parse_phone
 from bivelio_server.kit.operations import Effect, Feature
-from bivelio_server.kit.rows import RESTORABLE, identity
+from bivelio_server.kit.rows import RESTORABLE, identity, require_version
 from bivelio_server.kit.search import searchable
 from bivelio_server.kit.text import Text, fold
 
@@ -79,8 +79,7 @@ async def update(context: Context, data: ContactUpdate) -> SavedContact:
     # The company is locked before its people, here as in a rename: two updates never wait for each other.
     company = await queries.find_company(context, data.company_id)
     row = await queries.get(context, data.id, lock=Lock.update)
-    if data.if_version not in (None, row.version):
-        raise StaleVersion
+    require_version(row, data.if_version)
     before = _view(row)
     _apply(row, data, company)
     if json.dumps(_view(row).model_dump()) != json.dumps(before.model_dump()):

@@ -36,7 +36,7 @@ class Caller:
 
     `actor` is `user:<uuid>`, `key:<id>` or `workflow:<id>`. `rights` holds what it may do, as scopes (`write`)
     and narrow scopes (`contacts:write`). `user_id` is the person behind it: itself, the key's maker, the
-    workflow's activator.
+    workflow's activator. `api_version` is what its key was made for.
     """
 
     org_id: UUID
@@ -46,6 +46,7 @@ class Caller:
     rights: frozenset[str]
     plan: str = "starter"
     on_behalf_of: str | None = None
+    api_version: str | None = None
 
     @property
     def principal(self) -> str:

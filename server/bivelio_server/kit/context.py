@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from bivelio_server.kit.caller import Caller
+from bivelio_server.kit.changes import Change
 from bivelio_server.kit.clock import Clock
 from bivelio_server.kit.db import Database, Transaction
 from bivelio_server.kit.http import OutgoingHttp
+from bivelio_server.kit.origin import Origin
 from bivelio_server.kit.secrets import Cipher
 from bivelio_server.kit.wakeups import Wakeups
 from bivelio_server.settings import Settings
@@ -53,6 +55,7 @@ class Context:
     caller: Caller
     session: Transaction
     services: Services
+    origin: Origin
     cause: Cause = Cause()
     topics: set[str] = field(default_factory=set)
     later: Callable[[], Awaitable[Any]] | None = None
@@ -64,6 +67,12 @@ class Context:
     def reply_after_commit(self, reply: Callable[[], Awaitable[Any]]) -> None:
         """Let the door answer with what `reply` returns, once this transaction is committed and its locks are gone."""
         self.later = reply
+
+    def changed(
+        self, resource_type: str, resource_id: str, before: dict[str, Any] | None, after: dict[str, Any] | None
+    ) -> None:
+        """Tell the audit log of a change that no mapped row shows (a statement over many rows)."""
+        self.session.note(Change(resource_type, resource_id, before, after))
 
     def wake(self, topic: str) -> None:
         """Wake the workers that wait for `topic`, once this transaction is committed."""

@@ -24,6 +24,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from bivelio_server.kit import json
 from bivelio_server.kit.caller import Caller, Environment
+from bivelio_server.kit.changes import Change, RecordingSession
 
 #: How long a request waits for a connection before it is refused (503).
 _WAIT_SECONDS: Final = 4
@@ -58,6 +59,8 @@ class Base(DeclarativeBase):
 class Transaction(AsyncSession):
     """A unit of work: SQLAlchemy's session, and a direct way to the driver for the statements that must be cheap."""
 
+    sync_session_class = RecordingSession
+
     async def run(self, statement: str, parameters: Mapping[str, object]) -> list[Any]:
         """The rows of one statement in this transaction, as named tuples; parameters are written `%(name)s`.
 
@@ -74,6 +77,19 @@ class Transaction(AsyncSession):
     async def flush_changes(self) -> None:
         if self.new or self.dirty or self.deleted:
             await self.flush()
+
+    def note(self, change: Change) -> None:
+        """Add what no mapped row shows to `take_changes`."""
+        self._recording.note(change)
+
+    def take_changes(self) -> list[Change]:
+        """What was flushed or noted since the last call."""
+        return self._recording.take_changes()
+
+    @property
+    def _recording(self) -> RecordingSession:
+        assert isinstance(self.sync_session, RecordingSession)
+        return self.sync_session
 
     @property
     def _driver(self) -> AsyncConnection[Any]:

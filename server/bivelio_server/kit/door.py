@@ -1,6 +1,5 @@
 """The HTTP door: `POST <path>` with `{"action": …, "data": {…}}` for every operation of the catalogue."""
 
-from collections.abc import Awaitable, Callable
 from email.message import Message
 from itertools import islice
 from typing import Any, Final
@@ -10,10 +9,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from bivelio_server.kit import json
-from bivelio_server.kit.caller import Caller
+from bivelio_server.kit import idempotency, json
+from bivelio_server.kit.admission import Admitted
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.errors import (
+    APIError,
     BodyTooLarge,
     InsufficientScope,
     MethodNotAllowed,
@@ -22,40 +22,77 @@ from bivelio_server.kit.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from bivelio_server.kit.execution import execute
-from bivelio_server.kit.models import Input
-from bivelio_server.kit.operations import Door, Operation
-from bivelio_server.kit.text import Text
+from bivelio_server.kit.execution import Call, execute
+from bivelio_server.kit.idempotency import Claim, Replayed
+from bivelio_server.kit.models import Input, Output
+from bivelio_server.kit.operations import Operation
+from bivelio_server.kit.origin import Door, Origin
+from bivelio_server.kit.text import Language, Text, negotiate_language
 from bivelio_server.kit.validation import MAX_PROBLEMS, validation_failed
-
-Authenticate = Callable[[Request], Awaitable[Caller]]
 
 
 class OperationsDoor:
-    """The ASGI application below `/v1`."""
+    """The ASGI application below `/v1`, behind admission."""
 
-    def __init__(self, services: Services, authenticate: Authenticate) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
-        self._authenticate = authenticate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._answer(Request(scope, receive))
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
+        operation = self._operation(request)
+        request.state.operation = operation.name
+        admitted: Admitted = request.state.admitted
+        caller = admitted.require_caller()
+        if not caller.may(operation.scope, operation.resource):
+            raise insufficient_scope(operation)
+        key = _idempotency_key(request, operation)
+        body = await read_json(request, operation.max_body_bytes or self._services.settings.max_body_bytes)
+        data = read_envelope(operation, body)
+        origin = Origin(Door.http, request.state.request_id, admitted.address)
+        claim = _claim(request, operation, key, body) if key else None
+        try:
+            output = await execute(Call(operation, caller, data, self._services, origin, claim=claim))
+        except Replayed as stored:
+            return Response(stored.body, stored.status, _REPLAYED, media_type="application/json")
+        return json_response(_success(output))
+
+    def _operation(self, request: Request) -> Operation:
         operation = self._services.catalogue.at(request.scope["path"])
         if operation is None or Door.http not in operation.doors:
             raise NotFound
         if request.method != "POST":
             raise method_not_allowed(request.method)
-        request.state.operation = operation.name
-        caller = await self._authenticate(request)
-        request.state.caller = caller
-        if not caller.may(operation.scope, operation.resource):
-            raise insufficient_scope(operation)
-        data = read_envelope(operation, await read_json(request, self._services.settings.max_body_bytes))
-        output = await execute(operation, caller, data, self._services)
-        return json_response({"success": True, "data": output.model_dump()})
+        return operation
+
+
+def _success(output: Output) -> dict[str, Any]:
+    return {"success": True, "data": output.model_dump()}
+
+
+def _idempotency_key(request: Request, operation: Operation) -> str | None:
+    """Raises ValidationFailed. What only reads takes no notice of it."""
+    key = request.headers.get(idempotency.HEADER)
+    return None if key is None or not operation.writes else idempotency.require_acceptable(key)
+
+
+def _claim(request: Request, operation: Operation, key: str, body: json.JSONValue) -> Claim:
+    data = body.get("data", {}) if isinstance(body, dict) else {}
+    language = negotiate_language(request.headers.get("accept-language"))
+    return Claim(
+        operation,
+        key,
+        idempotency.digest_of(data),
+        render=lambda output: json.dumps(_success(output)),
+        render_refusal=lambda error: json.dumps(failure(error, language)),
+    )
+
+
+def failure(error: APIError, language: Language) -> dict[str, Any]:
+    """The body of a refusal."""
+    return {"success": False, "error": error.render(language)}
 
 
 def json_response(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -156,6 +193,7 @@ def _too_large(max_bytes: int) -> BodyTooLarge:
     return BodyTooLarge(Problem("body", "max_length", text))
 
 
+_REPLAYED: Final = {"Idempotent-Replayed": "true"}
 _CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
 _MEDIA_TYPE: Final = Text(
     "El cuerpo debe enviarse con Content-Type: application/json, en UTF-8.",

@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bivelio_server.kit.admission import Admitted
 from bivelio_server.kit.db import passes_by_itself
-from bivelio_server.kit.door import json_response, method_not_allowed
+from bivelio_server.kit.door import failure, json_response, method_not_allowed
 from bivelio_server.kit.errors import APIError, InternalError, NotFound, Unavailable
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.text import negotiate_language
@@ -63,8 +64,13 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._status = message["status"]
-            message["headers"] = [*message.get("headers", []), (b"x-request-id", self.request_id.encode())]
+            message["headers"] = [*message.get("headers", []), *self._headers()]
         await self._send(message)
+
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        admitted: Admitted | None = getattr(self._request.state, "admitted", None)
+        limits = admitted.limits.headers if admitted is not None and admitted.limits is not None else []
+        return [(b"x-request-id", self.request_id.encode()), *limits]
 
     async def fail(self, error: Exception) -> None:
         if self._status:
@@ -80,7 +86,8 @@ class _Exchange:
         operation = getattr(self._request.state, "operation", "other")
         REQUESTS.labels(operation, self._status).inc()
         SECONDS.labels(operation).observe(seconds)
-        caller = getattr(self._request.state, "caller", None)
+        admitted: Admitted | None = getattr(self._request.state, "admitted", None)
+        caller = admitted.caller if admitted is not None else None
         _log.info(
             "request",
             request_id=self.request_id,
@@ -109,7 +116,7 @@ def _error_response(request: Request, error: APIError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if error.status == 405:
         headers["Allow"] = "POST"
-    return json_response({"success": False, "error": error.render(language)}, error.status, headers)
+    return json_response(failure(error, language), error.status, headers)
 
 
 async def render_http_exception(request: Request, error: Exception) -> Response:

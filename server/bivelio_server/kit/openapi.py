@@ -18,7 +18,8 @@ from bivelio_server.kit.errors import (
     ValidationFailed,
 )
 from bivelio_server.kit.models import Output
-from bivelio_server.kit.operations import Catalogue, Door, Operation
+from bivelio_server.kit.operations import Catalogue, Operation
+from bivelio_server.kit.origin import Door
 
 _REF: Final = "#/components/schemas/{model}"
 ALWAYS: Final[tuple[type[APIError], ...]] = (

@@ -25,6 +25,7 @@ from bivelio_server.kit.errors import (
     InternalError,
 )
 from bivelio_server.kit.models import Input, Output
+from bivelio_server.kit.origin import Door
 from bivelio_server.kit.text import Text
 
 InT = TypeVar("InT", bound=Input)
@@ -44,14 +45,6 @@ class Effect(StrEnum):
     transactional = "transactional"
     external = "external"
     job = "job"
-
-
-class Door(StrEnum):
-    http = "http"
-    sdk = "sdk"
-    workflow = "workflow"
-    agent = "agent"
-    mcp = "mcp"
 
 
 ALL_DOORS: Final = frozenset(Door)
@@ -98,6 +91,11 @@ class Operation:
     irreversible: bool = False
     secret_output: bool = False
     credits: int = 0
+    max_body_bytes: int | None = None
+
+    @property
+    def writes(self) -> bool:
+        return self.effect is not Effect.read
 
     @property
     def resource(self) -> str:
@@ -133,6 +131,7 @@ class Feature:
         irreversible: bool = False,
         secret_output: bool = False,
         credits: int = 0,  # noqa: A002 - the word of the reference
+        max_body_bytes: int | None = None,
         doors: frozenset[Door] | None = None,
         doors_reason: str = "",
     ) -> Callable[[Callable[[Context, InT], Awaitable[OutT]]], Callable[[Context, InT], Awaitable[OutT]]]:
@@ -145,7 +144,8 @@ class Feature:
             self._add(
                 verb, path, action, input=hints["data"], output=hints["return"], body=InOneTransaction(handle),
                 scope=scope, effect=effect, summary=summary, errors=frozenset(errors), irreversible=irreversible,
-                secret_output=secret_output, credits=credits, **self._doors_of(verb, doors, doors_reason),
+                secret_output=secret_output, credits=credits, max_body_bytes=max_body_bytes,
+                **self._doors_of(verb, doors, doors_reason),
             )  # fmt: skip
             return handle
 

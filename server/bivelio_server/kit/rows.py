@@ -1,7 +1,7 @@
 """The kinds of row, and how to query them: from a Caller."""
 
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ARRAY, DateTime, Select, Text, func, select
@@ -12,12 +12,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 from bivelio_server.kit import json
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.db import Base
-from bivelio_server.kit.errors import NotFound
+from bivelio_server.kit.errors import NotFound, StaleVersion
 from bivelio_server.kit.ids import is_well_formed
 from bivelio_server.kit.models import PageInput
 
 #: How long a soft delete can be undone.
 RESTORABLE: Final = timedelta(days=30)
+
+#: Of a column that says nothing of its own: the audit log leaves it out.
+DERIVED: Final = {"audit": "derived"}
+#: Of a column whose value nobody may read back.
+SECRET: Final = {"audit": "secret"}
 
 Moment = DateTime(timezone=True)
 TextArray = ARRAY(Text)
@@ -80,6 +85,16 @@ async def only(session: AsyncSession, query: Select[RowT], row_id: str, *, field
     if row is None:
         raise NotFound(field)
     return row
+
+
+class _Versioned(Protocol):
+    version: int
+
+
+def require_version(row: _Versioned, if_version: int | None) -> None:
+    """Raises StaleVersion when the row is at another version than the caller has seen."""
+    if if_version not in (None, row.version):
+        raise StaleVersion
 
 
 async def page_of(session: AsyncSession, query: Select[RowT], data: PageInput) -> tuple[list[RowT], int]:

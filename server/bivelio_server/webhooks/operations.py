@@ -17,8 +17,9 @@ from bivelio_server.kit.errors import (
 from bivelio_server.kit.http import AddressRefused, UrlInvalid, check_url
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.models import Pagination
-from bivelio_server.kit.operations import DIRECT_DOORS, Door, Effect, Feature
-from bivelio_server.kit.rows import RESTORABLE, identity
+from bivelio_server.kit.operations import DIRECT_DOORS, Effect, Feature
+from bivelio_server.kit.origin import Door
+from bivelio_server.kit.rows import RESTORABLE, identity, require_version
 from bivelio_server.kit.text import Text
 from bivelio_server.webhooks import queries, trial
 from bivelio_server.webhooks.models import WebhookEndpoint
@@ -92,8 +93,7 @@ async def get(context: Context, data: WebhookReference) -> Webhook:
 )  # fmt: skip
 async def update(context: Context, data: WebhookUpdate) -> Webhook:
     row = await queries.get(context, data.webhook_id, lock=True)
-    if data.if_version not in (None, row.version):
-        raise StaleVersion
+    require_version(row, data.if_version)
     given = _given(context, data)
     if any(getattr(row, name) != value for name, value in given.items()):
         await _change(context, row, given)

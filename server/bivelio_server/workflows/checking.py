@@ -10,7 +10,8 @@ from pydantic_core import ErrorDetails
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.door import insufficient_scope
 from bivelio_server.kit.errors import Problem, ValidationFailed
-from bivelio_server.kit.operations import Catalogue, Door, Operation
+from bivelio_server.kit.operations import Catalogue, Operation
+from bivelio_server.kit.origin import Door
 from bivelio_server.kit.text import Text
 from bivelio_server.kit.validation import MAX_PROBLEMS, validation_failed
 from bivelio_server.workflows.definition import Definition, IfStep, OperationStep, SetStep, Step, walk

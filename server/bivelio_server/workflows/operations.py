@@ -18,7 +18,7 @@ from bivelio_server.kit.execution import transaction
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.models import Pagination
 from bivelio_server.kit.operations import Effect, Feature
-from bivelio_server.kit.rows import RESTORABLE, identity
+from bivelio_server.kit.rows import RESTORABLE, identity, require_version
 from bivelio_server.kit.text import Text
 from bivelio_server.workflows import instances, queries
 from bivelio_server.workflows.checking import check_definition, check_rights
@@ -93,8 +93,7 @@ async def create(context: Context, data: WorkflowCreate) -> WorkflowView:
 )  # fmt: skip
 async def update(context: Context, data: WorkflowUpdate) -> WorkflowView:
     workflow = await queries.get(context, data.id, lock=True)
-    if data.if_version not in (None, workflow.version):
-        raise StaleVersion
+    require_version(workflow, data.if_version)
     version = await queries.get_version(context, workflow)
     present = Definition.model_validate(version.definition)
     given = data.model_fields_set
@@ -243,7 +242,7 @@ async def _ended(context: Context, instance_id: str) -> InstanceSummary:
         while True:
             await _wait(woken, pause)
             woken.clear()
-            async with transaction(context.caller, context.services) as now:
+            async with transaction(context.caller, context.services, context.origin) as now:
                 instance = await queries.get_instance(now, instance_id)
             left = deadline - asyncio.get_running_loop().time()
             if instance.finished_at is not None or left <= 0:

@@ -17,6 +17,7 @@ from bivelio_server.kit import json
 from bivelio_server.kit.context import Cause, Context, Services
 from bivelio_server.kit.db import passes_by_itself
 from bivelio_server.kit.errors import APIError, Impossible, IntegrationFailed, InternalError, Problem
+from bivelio_server.kit.origin import Door, Origin
 from bivelio_server.kit.text import DEFAULT_LANGUAGE, Text
 from bivelio_server.workflows.definition import IfStep, OperationStep, SetStep, Step, WaitStep, kind_of
 from bivelio_server.workflows.events import COMPLETED, FAILED
@@ -29,6 +30,7 @@ from bivelio_server.workflows.steps.progress import Asleep, Progress, StepFailed
 
 MAX_ATTEMPTS: Final = 5
 _LONGEST_PAUSE: Final = 300
+_ORIGIN: Final = Origin(Door.workflow)
 #: What the outputs of one run may take in all, and what may wait for the next commit.
 _MAX_RUN_BYTES: Final = 8 * 1024 * 1024
 _MAX_UNSAVED_BYTES: Final = 512 * 1024
@@ -114,7 +116,7 @@ class Execution(Progress):
             self._stack = AsyncExitStack()
             session = await self._stack.enter_async_context(self._run.transaction())
             cause = Cause(f"run:{self.state.id}", self.state.depth + 1)
-            self._context = Context(self.state.caller, session, self._run.services, cause)
+            self._context = Context(self.state.caller, session, self._run.services, _ORIGIN, cause)
         return self._context
 
     async def acting_context(self) -> Context:
@@ -263,7 +265,7 @@ class Execution(Progress):
             await self._close_transaction(None)
             return None
         cause = Cause(f"run:{state.id}", state.depth + 1)
-        self._context = Context(state.caller, session, self._run.services, cause)
+        self._context = Context(state.caller, session, self._run.services, _ORIGIN, cause)
         self._rights_are_fresh = True
         return state
 

@@ -29,7 +29,7 @@ _LOAD: Final = """
       join workflows w on w.org_id = i.org_id and w.environment = i.environment and w.id = i.workflow_id
       join workflow_versions v on v.org_id = i.org_id and v.environment = i.environment
                               and v.workflow_id = i.workflow_id and v.version = i.version
-      left join lateral present_rights(v.activated_by) p on true
+      left join lateral present_rights(v.activated_by, %(now)s) p on true
      where i.org_id = %(org_id)s and i.environment = %(environment)s and i.id = %(id)s
 """
 _DEFINITION: Final = """
@@ -37,7 +37,7 @@ _DEFINITION: Final = """
      where org_id = %(org_id)s and environment = %(environment)s and workflow_id = %(workflow_id)s
        and version = %(version)s
 """
-_PRESENT_RIGHTS: Final = "select scopes, user_id, role, plan, key_type from present_rights(%(actor)s)"
+_PRESENT_RIGHTS: Final = "select scopes, user_id, role, plan, key_type from present_rights(%(actor)s, %(now)s)"
 
 
 @dataclass(slots=True)
@@ -103,7 +103,12 @@ class RunState:
 
 async def load(session: Transaction, run: Run) -> RunState | None:
     """The run's state, or None when its instance is gone (sandbox rows are purged)."""
-    key = {"org_id": run.org_id, "environment": run.environment.value, "id": run.params["instance_id"]}
+    key = {
+        "org_id": run.org_id,
+        "environment": run.environment.value,
+        "id": run.params["instance_id"],
+        "now": run.services.clock.now(),
+    }
     rows = await session.run(_LOAD, key)
     if not rows:
         return None
@@ -130,7 +135,7 @@ async def load(session: Transaction, run: Run) -> RunState | None:
 
 async def present_caller(session: Transaction, run: Run, state: RunState) -> Caller:
     """The workflow as a caller with the rights that it has at this moment."""
-    rows = await session.run(_PRESENT_RIGHTS, {"actor": state.activated_by})
+    rows = await session.run(_PRESENT_RIGHTS, {"actor": state.activated_by, "now": run.services.clock.now()})
     row = rows[0] if rows else None
     return _caller(run, state.workflow_id, state.activated_by, state.activated_rights, row)
 

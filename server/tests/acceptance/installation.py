@@ -33,6 +33,11 @@ LEASE_SECONDS: Final = 3
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
 _LOOK_AGAIN_SECONDS: Final = 0.02
+_ENVIRONMENT: Final = {
+    "BIVELIO_PRIVATE_NETWORKS": "127.0.0.0/8",
+    "BIVELIO_ANONYMOUS_PER_MINUTE": "1000000",
+    "BIVELIO_ANONYMOUS_PER_SECOND": "1000000",
+}
 
 
 async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
@@ -117,7 +122,15 @@ class Installation:
     def provision(self, organization: str = "Acme", email: str = EMAIL, password: str = PASSWORD) -> dict[str, Any]:
         """What the command prints."""
         done = self.run(
-            "provision", "--organization", organization, "--plan", "pro", "--email", email, "--password", password
+            "provision",
+            "--organization",
+            organization,
+            "--plan",
+            "enterprise",
+            "--email",
+            email,
+            "--password",
+            password,
         )
         assert done.returncode == 0, done.stderr
         made: dict[str, Any] = json.loads(done.stdout)
@@ -194,7 +207,7 @@ class Installation:
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("BIVELIO_")}
-        return inherited | {"BIVELIO_PRIVATE_NETWORKS": "127.0.0.0/8"} | self.environment
+        return inherited | _ENVIRONMENT | self.environment
 
 
 @contextmanager

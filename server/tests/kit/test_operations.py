@@ -12,14 +12,16 @@ from bivelio_server.events.models import EventSubscription
 from bivelio_server.kit.caller import Caller, Environment, Scope
 from bivelio_server.kit.context import Context, OutgoingCall, Services
 from bivelio_server.kit.errors import IntegrationFailed, IntegrationRefused, InternalError
-from bivelio_server.kit.execution import execute
+from bivelio_server.kit.execution import Call, execute
 from bivelio_server.kit.models import Input, Output
 from bivelio_server.kit.operations import ALL_DOORS, DIRECT_DOORS, Catalogue, Effect, Feature, Operation
+from bivelio_server.kit.origin import Door, Origin
 from bivelio_server.kit.rows import identity
 from bivelio_server.kit.text import Text
 from tests.world import Organization
 
 pytestmark = pytest.mark.anyio
+ORIGIN = Origin(Door.http)
 
 SUMMARY = Text("Envía", "Send")
 
@@ -140,7 +142,7 @@ def outside(owner: psycopg.Connection) -> Iterator[Outside]:
 async def test_an_external_operation_is_three_parts_with_no_transaction_in_the_middle(
     outside: Outside, acme: Organization, services: Services
 ) -> None:
-    sent = await execute(outside.operation(), caller_of(acme), Message(body="hola"), services)
+    sent = await execute(Call(outside.operation(), caller_of(acme), Message(body="hola"), services, ORIGIN))
 
     assert sent == Sent(id="att_1", provider_id="provider:hola")
     assert outside.story == ["prepare", "perform, 0 transactions open, noted ['wh_attempt']", "record"]
@@ -154,7 +156,7 @@ async def test_a_failed_call_is_recorded_and_told(
     outside.failure = failure
 
     with pytest.raises(IntegrationFailed) as told:
-        await execute(outside.operation(), caller_of(acme), Message(body="hola"), services)
+        await execute(Call(outside.operation(), caller_of(acme), Message(body="hola"), services, ORIGIN))
 
     assert told.value is failure
     assert told.value.details["retryable"] is (status == 503)
@@ -164,7 +166,7 @@ async def test_a_failed_call_is_recorded_and_told(
 
 async def test_every_call_has_its_own_idempotency_key(outside: Outside, acme: Organization, services: Services) -> None:
     for body in ("uno", "dos"):
-        await execute(outside.operation(), caller_of(acme), Message(body=body), services)
+        await execute(Call(outside.operation(), caller_of(acme), Message(body=body), services, ORIGIN))
 
     assert len(set(outside.idempotency_keys)) == 2
 
@@ -186,7 +188,7 @@ async def test_a_refused_operation_leaves_nothing(acme: Organization, services: 
         raise IntegrationRefused
 
     with pytest.raises(IntegrationRefused):
-        await execute(feature.operations[0], caller_of(acme), Message(body="x"), services)
+        await execute(Call(feature.operations[0], caller_of(acme), Message(body="x"), services, ORIGIN))
 
     assert outside.noted() == []
 

@@ -11,11 +11,13 @@ GLOBAL: Final = {
     "users": "a person may belong to several organisations",
     "sign_in_sessions": "looked up before there is a caller",
     "refresh_tokens": "looked up before there is a caller",
+    "plans": "what organisations can have, the same for all",
+    "address_windows": "counted before there is a caller",
     "sign_in_attempts": "counted before there is a caller",
     "alembic_version": "the version of the schema, which `readyz` reads; holds no data",
 }
 #: Counters that grow with every request, refused ones too.
-COUNTERS: Final[frozenset[str]] = frozenset()
+COUNTERS: Final = frozenset({"rate_windows"})
 
 
 def table_names(database: psycopg.Connection) -> list[str]:

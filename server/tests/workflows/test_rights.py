@@ -9,7 +9,8 @@ import pytest
 from bivelio_server.app import FEATURES
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
-from bivelio_server.kit.operations import Catalogue, Door
+from bivelio_server.kit.operations import Catalogue
+from bivelio_server.kit.origin import Door
 from tests.workflows.arranging import (
     HELLO,
     code_of,

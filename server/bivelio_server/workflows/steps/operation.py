@@ -4,11 +4,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bivelio_server.kit import audit
 from bivelio_server.kit.door import insufficient_scope
 from bivelio_server.kit.errors import IntegrationFailed, NotFound
-from bivelio_server.kit.execution import outgoing_call
+from bivelio_server.kit.execution import handle, outgoing_call, record
 from bivelio_server.kit.models import Input
-from bivelio_server.kit.operations import Door, InOneTransaction, Operation, ThroughOutside
+from bivelio_server.kit.operations import InOneTransaction, Operation, ThroughOutside
+from bivelio_server.kit.origin import Door
 from bivelio_server.kit.validation import validation_failed
 from bivelio_server.workflows.definition import OperationStep
 from bivelio_server.workflows.state import StepState
@@ -25,7 +27,7 @@ async def perform(progress: Progress, step: OperationStep, state: StepState) -> 
     else:
         if state.prepared is None:
             await _prepare(progress, operation, operation.body, _input(progress, operation, step, state), state)
-        await _through_outside(progress, operation.body, state)
+        await _through_outside(progress, operation, operation.body, state)
 
 
 def _input(progress: Progress, operation: Operation, step: OperationStep, state: StepState) -> Input:
@@ -42,7 +44,7 @@ async def _in_one_transaction(
     context = await progress.acting_context()
     _require_right(context.caller.may(operation.scope, operation.resource), operation)
     progress.effect_of = state.step_id
-    output = await body.handle(context, data)
+    output = await handle(context, operation, body, data)
     state.attempts += 1
     progress.complete(state, output.model_dump())
 
@@ -55,10 +57,13 @@ async def _prepare(
     _require_right(context.caller.may(operation.scope, operation.resource), operation)
     progress.effect_of = state.step_id
     state.prepared = (await body.prepare(context, data)).model_dump(mode="json")
+    await audit.write(context, operation.name, complete=False)
     progress.save(state)
 
 
-async def _through_outside(progress: Progress, body: ThroughOutside[Any, Any, Any, Any], state: StepState) -> None:
+async def _through_outside(
+    progress: Progress, operation: Operation, body: ThroughOutside[Any, Any, Any, Any], state: StepState
+) -> None:
     await progress.commit()
     prepared = body.prepared.model_validate(state.prepared)
     try:
@@ -67,11 +72,12 @@ async def _through_outside(progress: Progress, body: ThroughOutside[Any, Any, An
         context = await progress.acting_context()
         progress.effect_of = state.step_id
         await body.record_failure(context, prepared, error)
+        await audit.write(context, operation.name)
         await progress.commit()
         raise
     context = await progress.acting_context()
     progress.effect_of = state.step_id
-    output = await body.record(context, prepared, outcome)
+    output = await record(context, operation, body, prepared, outcome)
     state.attempts += 1
     progress.complete(state, output.model_dump())
 
