@@ -17,6 +17,7 @@ from bivelio_server.accounts.authentication import Authentication
 from bivelio_server.accounts.documentation import AUTH_MODELS, auth_paths
 from bivelio_server.accounts.sign_in import SignIn
 from bivelio_server.accounts.tokens import AccessTokens
+from bivelio_server.audit import operations as audit
 from bivelio_server.contacts import events as contact_events
 from bivelio_server.contacts import operations as contacts
 from bivelio_server.durable import Lane, TaskHandler, Worker
@@ -44,7 +45,13 @@ from bivelio_server.workflows import operations as workflows
 from bivelio_server.workflows.runner import run_instance
 
 VERSION: Final = version("bivelio-server")
-FEATURES: Final[tuple[Feature, ...]] = (contacts.feature, workflows.feature, webhooks.feature, keys.feature)
+FEATURES: Final[tuple[Feature, ...]] = (
+    contacts.feature,
+    workflows.feature,
+    webhooks.feature,
+    keys.feature,
+    audit.feature,
+)
 REACTIONS: Final[Mapping[str, Reaction]] = {
     triggers.KIND: triggers.start_triggered,
     queueing.KIND: queueing.queue_deliveries,

@@ -13,10 +13,12 @@ from bivelio_server.kit.errors import (
     InsufficientScope,
     InternalError,
     NotAuthenticated,
+    TooManyRequests,
     Unavailable,
     UnsupportedMediaType,
     ValidationFailed,
 )
+from bivelio_server.kit.idempotency import HEADER, KeyInFlight, KeyOfAnotherRequest
 from bivelio_server.kit.models import Output
 from bivelio_server.kit.operations import Catalogue, Operation
 from bivelio_server.kit.origin import Door
@@ -24,8 +26,10 @@ from bivelio_server.kit.origin import Door
 _REF: Final = "#/components/schemas/{model}"
 ALWAYS: Final[tuple[type[APIError], ...]] = (
     ValidationFailed, BodyTooLarge, UnsupportedMediaType, NotAuthenticated, CredentialsExpired, InsufficientScope,
-    InternalError, Unavailable,
+    TooManyRequests, InternalError, Unavailable,
 )  # fmt: skip
+#: What any write can answer beside, since it takes an Idempotency-Key.
+_OF_WRITES: Final[tuple[type[APIError], ...]] = (KeyInFlight, KeyOfAnotherRequest)
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"ApiKey": []}, {"Bearer": []}]
 
 
@@ -71,6 +75,8 @@ def build_document(catalogue: Catalogue, *, version: str, address: str, extra: d
         "webhooks": extra["webhooks"](refs),
         "components": {
             "schemas": definitions.get("$defs", {}),
+            "parameters": _PARAMETERS,
+            "headers": _HEADERS,
             "securitySchemes": {
                 "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                 "Bearer": {"type": "http", "scheme": "bearer"},
@@ -88,20 +94,26 @@ def _endpoint(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
     }
     if any(field.is_required() for field in operation.input.model_fields.values()):
         envelope["required"] = ["data"]
+    always = [*ALWAYS, *_OF_WRITES] if operation.writes else ALWAYS
     return {
         "operationId": operation.name,
         "tags": [operation.resource],
         "summary": operation.summary.en,
         "description": _describe(operation),
+        "parameters": _parameters(operation),
         "requestBody": {
             "required": "required" in envelope,
             "content": {"application/json": {"schema": envelope}},
         },
         "responses": {
             "200": _reply("The operation's output.", _success(refs[operation.output, "serialization"])),
-            **error_replies([*ALWAYS, *operation.errors], refs),
+            **error_replies([*always, *operation.errors], refs),
         },
     }
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    return [{"$ref": "#/components/parameters/IdempotencyKey"}] if operation.writes else []
 
 
 def _describe(operation: Operation) -> str:
@@ -132,4 +144,27 @@ def error_replies(errors: Iterable[type[APIError]], refs: dict[Any, Any]) -> dic
 
 
 def _reply(description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+    return {
+        "description": description,
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS},
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
+def _header(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "integer"}}
+
+
+_HEADERS: Final = {
+    "X-RateLimit-Limit": _header("Requests a minute; absent where there is no limit, as the next two."),
+    "X-RateLimit-Remaining": _header("How many are left in this minute."),
+    "X-RateLimit-Reset": _header("When the next minute begins, in seconds since 1970."),
+}
+_PARAMETERS: Final = {
+    "IdempotencyKey": {
+        "name": HEADER,
+        "in": "header",
+        "description": "A request repeated with the same key takes effect once; its reply is repeated for 24 hours.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"},
+    }
+}

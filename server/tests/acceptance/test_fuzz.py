@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import anyio
 import httpx2
@@ -26,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from bivelio_server.app import FEATURES, openapi_document
+from bivelio_server.kit.idempotency import HEADER
 from bivelio_server.kit.operations import Catalogue
 from tests.acceptance.conftest import Template
 from tests.acceptance.installation import EMAIL, PASSWORD, Process, fresh_installation
@@ -156,8 +158,14 @@ def test_every_reply_is_as_documented(
     case.validate_response(reply, checks=CHECKS)
 
 
+def _is_acceptable(key: object) -> bool:
+    return isinstance(key, str) and key.isascii() and key.isprintable() and " " not in key and 0 < len(key) < 256
+
+
 def _make_possible(case: schemathesis.Case[Any], known: Known) -> None:
     """Half of the requests name a resource that exists, and nothing that only some states of it allow."""
+    if case.headers and _is_acceptable(case.headers.get(HEADER)):
+        case.headers[HEADER] = uuid4().hex  # a key is used for one request only
     body = case.body
     if not isinstance(body, dict):
         return

@@ -3,6 +3,18 @@
 from typing import Final
 
 from tests.permissions.sample import Samples
-from tests.permissions.samples import contacts, keys, webhooks, workflows
+from tests.permissions.samples import (
+    audit,
+    contacts,
+    keys,
+    webhooks,
+    workflows,
+)
 
-SAMPLES: Final[Samples] = {**contacts.SAMPLES, **workflows.SAMPLES, **webhooks.SAMPLES, **keys.SAMPLES}
+SAMPLES: Final[Samples] = {
+    **audit.SAMPLES,
+    **contacts.SAMPLES,
+    **keys.SAMPLES,
+    **webhooks.SAMPLES,
+    **workflows.SAMPLES,
+}
