@@ -59,7 +59,10 @@ class Place:
     def cpu(self) -> dict[str, float]:
         """Seconds of CPU so far: the server's and the database's, ended backends included."""
         assert self.server is not None
-        return {"server": _cpu([psutil.Process(self.server.pid)]), "postgres": _cpu(self._postgres())}
+        return {"server": _cpu([psutil.Process(self.server.pid)]), "postgres": self.postgres_cpu()}
+
+    def postgres_cpu(self) -> float:
+        return _cpu(self._postgres())
 
     def memory(self) -> dict[str, float]:
         """Proportional set size in MB."""

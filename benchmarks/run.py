@@ -6,6 +6,7 @@ import platform
 import time
 
 import contacts
+import guards
 import webhooks
 import workflows
 from place import Place, place
@@ -20,6 +21,7 @@ def main() -> None:
         _idle(here)
         with installation(Settings(data_dir=here.data_dir)) as installed:
             asyncio.run(contacts.measure(here, installed))
+            asyncio.run(guards.measure(here, installed))
             asyncio.run(workflows.measure(here, installed))
         asyncio.run(webhooks.measure(here))
 
