@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,16 @@ class Place:
         if self.server is not None:
             self.server.terminate()
             self.server.wait(30)
+
+    @contextmanager
+    def second(self) -> Iterator["Place"]:
+        """Another server of the same installation, at a port of its own."""
+        other = replace(self, port=_free_port(), server=None)
+        other.start()
+        try:
+            yield other
+        finally:
+            other.stop()
 
     def call(self, path: str, data: dict[str, Any]) -> Any:
         """The `data` of a successful reply."""

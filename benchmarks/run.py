@@ -7,6 +7,7 @@ import time
 
 import contacts
 import guards
+import processes
 import webhooks
 import workflows
 from place import Place, place
@@ -22,6 +23,7 @@ def main() -> None:
         with installation(Settings(data_dir=here.data_dir)) as installed:
             asyncio.run(contacts.measure(here, installed))
             asyncio.run(guards.measure(here, installed))
+            asyncio.run(processes.measure(here))
             asyncio.run(workflows.measure(here, installed))
         asyncio.run(webhooks.measure(here))
 
