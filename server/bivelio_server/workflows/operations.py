@@ -56,7 +56,7 @@ feature: Final = Feature("workflows")
     summary=Text("Lista los workflows", "List the workflows"),
 )  # fmt: skip
 async def list_workflows(context: Context, data: WorkflowList) -> WorkflowPage:
-    rows, total = await queries.list_workflows(context, data)
+    rows, total = await queries.list_workflows(context, data, deleted_after=context.now - RESTORABLE)
     return WorkflowPage(
         workflows=[WorkflowSummary.model_validate(row) for row in rows], pagination=Pagination.of(data, total)
     )

@@ -49,8 +49,7 @@ async def get(context: Context, workflow_id: str, *, field: str = "id", lock: bo
 
 async def get_deleted(context: Context, workflow_id: str, *, since: datetime) -> Workflow:
     """A workflow deleted after `since`, locked. Raises NotFound."""
-    deleted = business(Workflow, context.caller).where(Workflow.deleted_at > since)
-    return await only(context.session, deleted.with_for_update(), workflow_id)
+    return await only(context.session, _deleted(context, since=since).with_for_update(), workflow_id)
 
 
 async def get_to_run(context: Context, workflow_id: str) -> tuple[Runnable, Definition]:
@@ -73,8 +72,11 @@ async def get_version(context: Context, workflow: Workflow) -> WorkflowVersion:
     )
 
 
-async def list_workflows(context: Context, data: WorkflowList) -> tuple[list[Workflow], int]:
-    query = _present(context)
+async def list_workflows(
+    context: Context, data: WorkflowList, *, deleted_after: datetime
+) -> tuple[list[Workflow], int]:
+    """One page of workflows, and how many there are in all; deleted ones if still restorable."""
+    query = _deleted(context, since=deleted_after) if data.deleted else _present(context)
     if data.status is not None:
         query = query.where(Workflow.status == data.status)
     return await page_of(context.session, query.order_by(Workflow.created_at.desc(), Workflow.id.desc()), data)
@@ -132,6 +134,10 @@ async def list_steps(context: Context, instance_id: str) -> list[StepRecord]:
 
 def _present(context: Context) -> Select[Workflow]:
     return business(Workflow, context.caller).where(Workflow.deleted_at.is_(None))
+
+
+def _deleted(context: Context, *, since: datetime) -> Select[Workflow]:
+    return business(Workflow, context.caller).where(Workflow.deleted_at > since)
 
 
 def _locked(query: Select[Workflow]) -> Select[Workflow]:

@@ -16,6 +16,7 @@ Concurrency = Literal["many", "one"]
 
 class WorkflowList(PageInput):
     status: Status | None = None
+    deleted: bool = Field(False, description="List the deleted workflows instead, those that `restore` brings back.")
 
 
 class WorkflowReference(Input):
@@ -61,6 +62,7 @@ class WorkflowSummary(Output):
     version: int
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None
 
 
 class WorkflowView(WorkflowSummary):
