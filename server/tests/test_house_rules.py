@@ -24,6 +24,7 @@ SQL_MODULES = {
     "kit/wakeups.py": "notifications",
     "durable/*": "the functions of schema `durable`",
     "events/recording.py": "an event and who listens to it, in one statement",
+    "notices/recording.py": "a notice, in whatever transaction it is about",
     "accounts/authentication.py": "definer functions: there is no caller yet",
     "accounts/admission.py": "definer functions: there is no caller yet",
     "accounts/sign_in.py": "definer functions: there is no caller yet",

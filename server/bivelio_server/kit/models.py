@@ -47,6 +47,15 @@ class Pagination(Output):
         return cls(page=data.page, per_page=data.per_page, total=total, total_pages=pages)
 
 
+class Words(Output):
+    """What a person reads, in both languages."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True, from_attributes=True)
+
+    es: str
+    en: str
+
+
 def _plain_text(value: str) -> str:
     if not value.strip():
         raise FieldError("min_length", Text("El campo '{field}' está vacío.", "The field '{field}' is empty."))

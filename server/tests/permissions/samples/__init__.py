@@ -7,6 +7,7 @@ from tests.permissions.samples import (
     audit,
     contacts,
     keys,
+    notices,
     webhooks,
     workflows,
 )
@@ -15,6 +16,7 @@ SAMPLES: Final[Samples] = {
     **audit.SAMPLES,
     **contacts.SAMPLES,
     **keys.SAMPLES,
+    **notices.SAMPLES,
     **webhooks.SAMPLES,
     **workflows.SAMPLES,
 }
