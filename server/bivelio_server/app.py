@@ -35,6 +35,7 @@ from bivelio_server.kit.openapi import build_document
 from bivelio_server.kit.operations import Catalogue, Feature
 from bivelio_server.kit.secrets import Cipher
 from bivelio_server.kit.wakeups import Wakeups
+from bivelio_server.notices import operations as notices
 from bivelio_server.reference_page import reference_routes
 from bivelio_server.webhooks import delivery, queueing
 from bivelio_server.webhooks import operations as webhooks
@@ -49,6 +50,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     contacts.feature,
     workflows.feature,
     webhooks.feature,
+    notices.feature,
     keys.feature,
     audit.feature,
 )
@@ -72,7 +74,7 @@ def compose_services(installation: Installation, clock: Clock | None = None) -> 
         wakeups=Wakeups(installation.serving_url),
         catalogue=Catalogue(FEATURES),
         reactions=REACTIONS,
-        event_samples=EVENTS.samples,
+        events=EVENTS.by_name,
     )
 
 

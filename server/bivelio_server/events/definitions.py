@@ -49,12 +49,11 @@ class EventCatalogue:
     """The events of the product, by name."""
 
     def __init__(self, definitions: Iterable[EventDefinition]) -> None:
-        self._by_name = {definition.name: definition for definition in definitions}
+        self._by_name: dict[str, EventDefinition] = {definition.name: definition for definition in definitions}
 
     def __iter__(self) -> Iterator[EventDefinition]:
         return iter(self._by_name.values())
 
     @property
-    def samples(self) -> Mapping[str, Mapping[str, Any]]:
-        """An example of the `data` of every event, by name."""
-        return {definition.name: definition.sample.model_dump() for definition in self}
+    def by_name(self) -> Mapping[str, EventDefinition]:
+        return self._by_name

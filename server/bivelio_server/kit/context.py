@@ -3,15 +3,17 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.changes import Change
 from bivelio_server.kit.clock import Clock
 from bivelio_server.kit.db import Database, Transaction
 from bivelio_server.kit.http import OutgoingHttp
+from bivelio_server.kit.models import Output
 from bivelio_server.kit.origin import Origin
 from bivelio_server.kit.secrets import Cipher
+from bivelio_server.kit.text import Text
 from bivelio_server.kit.wakeups import Wakeups
 from bivelio_server.settings import Settings
 
@@ -22,11 +24,24 @@ if TYPE_CHECKING:
 Reaction: TypeAlias = Callable[["Context", Any, Sequence[str]], Awaitable[None]]
 
 
+class EventDescription(Protocol):
+    """An event of the product: the model of its `data`, and an example of it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def summary(self) -> Text: ...
+    @property
+    def data(self) -> type[Output]: ...
+    @property
+    def sample(self) -> Output: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What one process shares between all requests and steps; composed in `app.py`.
 
-    `event_samples` holds an example of the `data` of every event, by name.
+    `events` holds every event of the product, by name.
     """
 
     settings: Settings
@@ -37,7 +52,7 @@ class Services:
     wakeups: Wakeups
     catalogue: "Catalogue"
     reactions: Mapping[str, Reaction]
-    event_samples: Mapping[str, Any]
+    events: Mapping[str, EventDescription]
 
 
 @dataclass(frozen=True, slots=True)

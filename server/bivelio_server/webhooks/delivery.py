@@ -56,6 +56,7 @@ class _Courier:
         self._under_way: dict[asyncio.Task[Ended], str] = {}
         self._window = DOUBTED_WINDOW
         self._trusted = False
+        self._failing = False
 
     async def work(self) -> None:
         ended: list[Ended] = []
@@ -80,7 +81,7 @@ class _Courier:
         with ExitStack() as reserved:
             async with self._run.transaction() as session:
                 ledger = Ledger(self._run, session)
-                disabled = await ledger.settle(ended) if ended else None
+                disabled = await ledger.settle(ended, failing=self._failing) if ended else None
                 endpoint = await ledger.endpoint(prompt_ms=_PROMPT_MS)
                 attempts, starved = [], False
                 if endpoint is not None and (wanted := self._free_places(endpoint)):
@@ -95,7 +96,7 @@ class _Courier:
         return starved
 
     def _free_places(self, endpoint: Endpoint) -> int:
-        self._trusted = endpoint.trusted
+        self._trusted, self._failing = endpoint.trusted, endpoint.failing
         self._window = TRUSTED_WINDOW if endpoint.trusted else DOUBTED_WINDOW
         return max(0, self._window - len(self._under_way))
 
@@ -107,7 +108,7 @@ class _Courier:
 
     async def _send(self, endpoint: Endpoint, attempt: Attempt) -> Ended:
         services = self._run.services
-        outcome = await send(services.http, services.clock, endpoint.url, attempt.message, endpoint.secrets)
+        outcome = await send(services.http, services.clock, endpoint.url, attempt.message, endpoint.signers)
         return Ended(attempt, endpoint.url, outcome)
 
     async def _some_ended(self) -> list[Ended]:

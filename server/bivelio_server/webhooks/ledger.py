@@ -1,26 +1,28 @@
 """What the delivering side writes down, in batches, in transactions of its lane."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from bivelio_server.durable import LaneRun
 from bivelio_server.events.recording import unsubscribe
 from bivelio_server.kit import json
+from bivelio_server.kit.db import Transaction
 from bivelio_server.webhooks.messages import Message, render_body
+from bivelio_server.webhooks.notices import notify_disabled
 from bivelio_server.webhooks.queueing import KIND
-from bivelio_server.webhooks.schedule import MAX_FAILURES, delay_after
+from bivelio_server.webhooks.schedule import MAX_FAILURES, PATIENCE, delay_after, failing_since
 from bivelio_server.webhooks.schemas import DisabledReason
-from bivelio_server.webhooks.secrets import SealedSecrets, SigningSecrets, place_of
+from bivelio_server.webhooks.secrets import SealedSigners, Signers, place_of
 from bivelio_server.webhooks.sending import GONE, Outcome
 
 _ENDPOINT: Final = text("""
-    select e.url, e.signing_secret, e.standard_secret, last.outcome, last.duration_ms
+    select e.url, e.signing_secret, e.standard_secret, e.previous_signing_secret, e.previous_standard_secret,
+           e.previous_until, e.failing_since, last.outcome, last.duration_ms
       from webhook_endpoints e
       left join lateral (
         select a.outcome, a.duration_ms from webhook_attempts a
@@ -65,11 +67,14 @@ _BEGIN: Final = text("""
 _SETTLE: Final = text("""
     with settled as materialized (
         select * from jsonb_to_recordset(cast(:settled as jsonb)) as s (
-            delivery_id text, number int, outcome text, duration_ms int, response_status int, error text,
+            delivery_id text, number int, outcome text, duration_ms int, response_status int, error text, url text,
+            request_headers jsonb, response_headers jsonb, response_body text, response_truncated boolean,
             ended_at timestamptz, next_attempt_at timestamptz)
     ), attempts as (
         update webhook_attempts a set outcome = s.outcome, duration_ms = s.duration_ms,
-               response_status = s.response_status, error = s.error
+               response_status = s.response_status, error = s.error, url = s.url, request_headers = s.request_headers,
+               response_headers = s.response_headers, response_body = s.response_body,
+               response_truncated = s.response_truncated
           from settled s
          where a.org_id = :org_id and a.environment = :environment and a.delivery_id = any (:ids)
            and a.delivery_id = s.delivery_id and a.number = s.number
@@ -87,19 +92,29 @@ _SETTLE: Final = text("""
            next_attempt_at = case when p.status = 'pending' and d.next_attempt_at is not null then s.next_attempt_at end
       from pending p join settled s on s.delivery_id = p.id
      where d.org_id = :org_id and d.environment = :environment and d.id = any (:ids) and d.id = p.id
-    returning d.status
+    returning d.id, d.status
 """).bindparams(bindparam("ids", type_=ARRAY(Text)))
 
 _LOCK_ENDPOINT: Final = text("""
-    select url from webhook_endpoints
+    select e.url, e.disable_policy, e.failing_since, last.started_at as last_failed_at
+      from webhook_endpoints e
+      left join lateral (
+        select a.started_at from webhook_attempts a
+         where e.failing_since is not null
+           and a.org_id = e.org_id and a.environment = e.environment and a.webhook_id = e.id and a.outcome = 'failed'
+         order by a.started_at desc limit 1) last on true
+     where e.org_id = :org_id and e.environment = :environment and e.id = :webhook_id
+       and e.status = 'active' and e.deleted_at is null
+       for no key update of e
+""")
+_FAILING: Final = text("""
+    update webhook_endpoints set failing_since = :since
      where org_id = :org_id and environment = :environment and id = :webhook_id
-       and status = 'active' and deleted_at is null
-       for no key update
 """)
 _DISABLE: Final = text("""
     with disabled as (
         update webhook_endpoints set status = 'disabled', disabled_at = :now, disabled_reason = :reason,
-               updated_at = :now, version = version + 1
+               failing_since = :since, updated_at = :now, version = version + 1
          where org_id = :org_id and environment = :environment and id = :webhook_id
     ), pending as materialized (
         select d.id from webhook_deliveries d
@@ -114,11 +129,13 @@ _DISABLE: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where an active endpoint's messages go. `trusted`: its last attempt was delivered, and soon."""
+    """Where an active endpoint's messages go. `trusted`: its last attempt was delivered, and soon; `failing`: nothing
+    was since one failed."""
 
     url: str
-    secrets: SigningSecrets
+    signers: Signers
     trusted: bool
+    failing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +156,14 @@ class Ended:
     outcome: Outcome
 
     @property
-    def is_last(self) -> bool:
-        """Whether the endpoint is given up after this."""
-        return self.outcome.error is not None and (
-            self.outcome.error == GONE or self.attempt.failures + 1 >= MAX_FAILURES
-        )
+    def failed(self) -> bool:
+        return self.outcome.error is not None
 
 
 class Ledger:
     """One transaction of one endpoint's lane."""
 
-    def __init__(self, run: LaneRun, session: AsyncSession) -> None:
+    def __init__(self, run: LaneRun, session: Transaction) -> None:
         self._run = run
         self._session = session
         self._endpoint = {"org_id": run.org_id, "environment": run.environment.value, "webhook_id": run.key}
@@ -160,8 +174,10 @@ class Ledger:
         if row is None:
             return None
         place = place_of(self._run.org_id, self._run.environment, self._run.key)
-        secrets = SealedSecrets(row.signing_secret, row.standard_secret, place).open(self._run.services.cipher)
-        return Endpoint(row.url, secrets, row.outcome == "delivered" and row.duration_ms <= prompt_ms)
+        services = self._run.services
+        signers = SealedSigners.of(row, place, services.clock.now()).open(services.cipher)
+        is_prompt = row.outcome == "delivered" and row.duration_ms <= prompt_ms
+        return Endpoint(row.url, signers, is_prompt, failing=row.failing_since is not None)
 
     async def begin(self, places: int, in_flight: Collection[str]) -> list[Attempt]:
         """Up to `places` attempts at what is due, but for the deliveries `in_flight`."""
@@ -177,12 +193,32 @@ class Ledger:
         )
         return [self._attempt(row) for row in rows]
 
-    async def settle(self, ended: Sequence[Ended]) -> DisabledReason | None:
-        """Keep what came of attempts; why the endpoint is disabled now, if it is."""
+    async def settle(self, ended: Sequence[Ended], *, failing: bool) -> DisabledReason | None:
+        """Keep what came of attempts; why the endpoint is disabled now, if it is.
+
+        `failing` is what `endpoint` said of it last: nobody but this lane makes it fail.
+        """
         # The endpoint before its deliveries, as the operations lock them.
-        urls = {one.url for one in ended if one.is_last}
-        may_disable = bool(urls) and await self._session.scalar(_LOCK_ENDPOINT, self._endpoint) in urls
-        statuses = await self._session.scalars(
+        endpoint = None
+        if failing or any(one.failed for one in ended):
+            endpoint = (await self._session.execute(_LOCK_ENDPOINT, self._endpoint)).one_or_none()
+        exhausted = await self._settle_deliveries(ended)
+        # What failed at an address that was changed meanwhile says nothing of the new one.
+        here = [one for one in ended if endpoint is not None and one.url == endpoint.url]
+        if endpoint is None or not here:
+            return None
+        outcomes = [(one.outcome.ended_at, not one.failed) for one in here]
+        since = failing_since(endpoint.failing_since, endpoint.last_failed_at, outcomes)
+        reason = self._reason_to_disable(endpoint.disable_policy, here, exhausted, since)
+        if reason is not None:
+            await self._disable(endpoint.url, reason, since)
+        elif since != endpoint.failing_since:
+            await self._session.execute(_FAILING, {**self._endpoint, "since": since})
+        return reason
+
+    async def _settle_deliveries(self, ended: Sequence[Ended]) -> frozenset[str]:
+        """The ids of the deliveries that failed for good."""
+        rows = await self._session.execute(
             _SETTLE,
             {
                 **self._endpoint,
@@ -191,22 +227,37 @@ class Ledger:
                 "settled": json.dumps([_row(one) for one in ended]).decode(),
             },
         )
-        exhausted = "failed" in statuses.all()
-        if not may_disable or not (exhausted or any(one.outcome.error == GONE for one in ended)):
-            return None
-        reason: DisabledReason = "attempts_exhausted" if exhausted else "gone"
-        await self._disable(reason)
-        return reason
+        return frozenset(row.id for row in rows if row.status == "failed")
 
-    async def _disable(self, reason: DisabledReason) -> None:
+    def _reason_to_disable(
+        self, policy: str, ended: Sequence[Ended], exhausted: Collection[str], since: datetime | None
+    ) -> DisabledReason | None:
+        if any(one.outcome.error == GONE for one in ended):
+            return "gone"
+        if policy == "attempts":
+            is_exhausted = any(one.attempt.message.delivery_id in exhausted for one in ended)
+            return "attempts_exhausted" if is_exhausted else None
+        is_too_long = since is not None and self._run.services.clock.now() - since >= PATIENCE
+        return "continuous_failure" if is_too_long else None
+
+    async def _disable(self, url: str, reason: DisabledReason, since: datetime | None) -> None:
         now = self._run.services.clock.now()
-        await self._session.execute(_DISABLE, {**self._endpoint, "now": now, "reason": reason})
+        await self._session.execute(_DISABLE, {**self._endpoint, "now": now, "reason": reason, "since": since})
         await unsubscribe(
             self._session,
             org_id=self._run.org_id,
             environment=self._run.environment.value,
             kind=KIND,
             subscriber_id=self._run.key,
+        )
+        await notify_disabled(
+            self._session,
+            org_id=self._run.org_id,
+            environment=self._run.environment,
+            webhook_id=self._run.key,
+            url=url,
+            reason=reason,
+            now=now,
         )
 
     def _attempt(self, row: Any) -> Attempt:
@@ -215,8 +266,9 @@ class Ledger:
 
 
 def _row(ended: Ended) -> dict[str, Any]:
-    attempt, outcome = ended.attempt, ended.outcome
+    attempt, outcome, exchange = ended.attempt, ended.outcome, ended.outcome.exchange
     return {
+        **(asdict(exchange) if exchange else {}),
         "delivery_id": attempt.message.delivery_id,
         "number": attempt.number,
         "outcome": "failed" if outcome.error else "delivered",

@@ -1,5 +1,6 @@
-"""Webhooks: where an organisation wants to be told of events."""
+"""Webhooks: where an organisation wants to be told of events, and how that went."""
 
+from datetime import datetime
 from typing import Any, Final
 
 from bivelio_server.events.recording import subscribe
@@ -21,20 +22,34 @@ from bivelio_server.kit.operations import DIRECT_DOORS, Effect, Feature
 from bivelio_server.kit.origin import Door
 from bivelio_server.kit.rows import RESTORABLE, identity, require_version
 from bivelio_server.kit.text import Text
-from bivelio_server.webhooks import queries, trial
+from bivelio_server.webhooks import queries, rotation, trial
+from bivelio_server.webhooks.delivery_schemas import (
+    Delivery,
+    DeliveryList,
+    DeliveryPage,
+    DeliveryReference,
+    DeliveryView,
+    Recovered,
+    WebhookRecover,
+)
 from bivelio_server.webhooks.models import WebhookEndpoint
 from bivelio_server.webhooks.queries import Record
 from bivelio_server.webhooks.queueing import KIND, TOPIC
 from bivelio_server.webhooks.schemas import (
+    DEFAULT_PAYLOAD_VERSION,
     CreatedWebhook,
+    EventDirectory,
+    EventList,
     Webhook,
     WebhookCreate,
     WebhookList,
     WebhookPage,
     WebhookReference,
+    WebhookSecretRotate,
     WebhookUpdate,
 )
-from bivelio_server.webhooks.secrets import SealedSecrets, choose_secrets, place_of
+from bivelio_server.webhooks.secrets import SealedSecrets, SigningSecrets, choose_secrets, place_of
+from bivelio_server.webhooks.views import endpoint_view, event_view, show, show_deliveries, show_delivery
 
 MAX_ENDPOINTS: Final = 50
 
@@ -58,14 +73,14 @@ async def create(context: Context, data: WebhookCreate) -> CreatedWebhook:
     )
     row = WebhookEndpoint(
         **identity(context.caller), id=webhook_id, url=data.url, events=data.events, description=data.description,
-        status="active", signing_secret=sealed.signing, standard_secret=sealed.standard, version=1,
+        status="active", signing_secret=sealed.signing, standard_secret=sealed.standard,
+        disable_policy=data.disable_policy, payload_version=DEFAULT_PAYLOAD_VERSION, version=1,
         created_at=now, updated_at=now,
     )  # fmt: skip
     context.session.add(row)
     await context.session.flush()
     await subscribe(context, KIND, row.id, row.events)
-    view = _view(row, Record())
-    return CreatedWebhook(signing_secret=secrets.signing, standard_secret=secrets.standard, **view.model_dump())
+    return _with_secrets(endpoint_view(row, Record(), now), secrets)
 
 
 @feature.operation(
@@ -73,9 +88,9 @@ async def create(context: Context, data: WebhookCreate) -> CreatedWebhook:
     summary=Text("Lista los webhooks", "List the webhooks"),
 )  # fmt: skip
 async def list_webhooks(context: Context, data: WebhookList) -> WebhookPage:
-    rows, total = await queries.list_endpoints(context, data)
+    rows, total = await queries.list_endpoints(context, data, deleted_after=context.now - RESTORABLE)
     records = await queries.records(context, [row.id for row in rows])
-    webhooks = [_view(row, records[row.id]) for row in rows]
+    webhooks = [endpoint_view(row, records[row.id], context.now) for row in rows]
     return WebhookPage(webhooks=webhooks, pagination=Pagination.of(data, total))
 
 
@@ -84,7 +99,7 @@ async def list_webhooks(context: Context, data: WebhookList) -> WebhookPage:
     summary=Text("Obtiene un webhook", "Get a webhook"),
 )  # fmt: skip
 async def get(context: Context, data: WebhookReference) -> Webhook:
-    return await _read(context, await queries.get(context, data.webhook_id))
+    return await show(context, await queries.get(context, data.webhook_id))
 
 
 @feature.operation(
@@ -97,7 +112,7 @@ async def update(context: Context, data: WebhookUpdate) -> Webhook:
     given = _given(context, data)
     if any(getattr(row, name) != value for name, value in given.items()):
         await _change(context, row, given)
-    return await _read(context, row)
+    return await show(context, row)
 
 
 @feature.operation(
@@ -110,7 +125,7 @@ async def delete(context: Context, data: WebhookReference) -> Webhook:
     await context.session.flush()
     await subscribe(context, KIND, row.id, [])
     await queries.cancel(context, row.id)
-    return await _read(context, row)
+    return await show(context, row)
 
 
 @feature.operation(
@@ -124,7 +139,78 @@ async def restore(context: Context, data: WebhookReference) -> Webhook:
     row.disabled_at = row.disabled_reason = None
     row.updated_at, row.version = context.now, row.version + 1
     await context.session.flush()
-    return await _read(context, row)
+    return await show(context, row)
+
+
+@feature.operation(
+    "rotate_secret", scope=Scope.admin, effect=Effect.transactional, secret_output=True,
+    errors=[NotFound, Impossible, Conflict],
+    summary=Text("Cambia el secreto de un webhook", "Change the secret of a webhook"),
+)  # fmt: skip
+async def rotate_secret(context: Context, data: WebhookSecretRotate) -> CreatedWebhook:
+    row = await queries.get(context, data.webhook_id, lock=True)
+    secrets = rotation.rotate(context, row, data)
+    row.updated_at, row.version = context.now, row.version + 1
+    await context.session.flush()
+    return _with_secrets(await show(context, row), secrets)
+
+
+@feature.operation(
+    "events", scope=Scope.admin, effect=Effect.read,
+    summary=Text("Lista los eventos que se pueden pedir", "List the events that can be asked for"),
+)  # fmt: skip
+async def list_events(context: Context, data: EventList) -> EventDirectory:  # noqa: ARG001 - it takes nothing
+    return EventDirectory(events=[event_view(event) for event in context.services.events.values()])
+
+
+@feature.operation(
+    "list_deliveries", scope=Scope.admin, effect=Effect.read, errors=[NotFound, Impossible],
+    summary=Text("Lista los envíos", "List the deliveries"),
+)  # fmt: skip
+async def list_deliveries(context: Context, data: DeliveryList) -> DeliveryPage:
+    _require_order("created_before", data.created_after, data.created_before)
+    rows, total = await queries.list_deliveries(context, data)
+    return DeliveryPage(deliveries=await show_deliveries(context, rows), pagination=Pagination.of(data, total))
+
+
+@feature.operation(
+    "get_delivery", scope=Scope.admin, effect=Effect.read, errors=[NotFound],
+    summary=Text("Obtiene un envío con todos sus intentos", "Get a delivery with every attempt"),
+)  # fmt: skip
+async def get_delivery(context: Context, data: DeliveryReference) -> DeliveryView:
+    return await show_delivery(context, await queries.get_delivery(context, data.delivery_id))
+
+
+@feature.operation(
+    "resend", scope=Scope.admin, effect=Effect.transactional, errors=[NotFound, Conflict],
+    summary=Text("Envía un mensaje otra vez", "Send a message once more"),
+)  # fmt: skip
+async def resend(context: Context, data: DeliveryReference) -> Delivery:
+    """Whatever became of it. One that is due already is not queued twice."""
+    found = await queries.get_delivery(context, data.delivery_id)
+    _require_active(await queries.hold_endpoint(context, found.webhook_id))
+    row = await queries.get_delivery(context, data.delivery_id, lock=True)
+    if row.kind == "test":
+        raise Conflict(_TESTS_AGAIN)
+    row.status, row.failures = "pending", 0
+    row.next_attempt_at, row.finished_at = context.now, None
+    await context.session.flush()
+    context.wake(TOPIC)
+    [view] = await show_deliveries(context, [row])
+    return view
+
+
+@feature.operation(
+    "recover", scope=Scope.admin, effect=Effect.transactional, errors=[NotFound, Conflict, Impossible],
+    summary=Text("Envía otra vez lo que no se entregó en un periodo", "Send again what was not delivered in a period"),
+)  # fmt: skip
+async def recover(context: Context, data: WebhookRecover) -> Recovered:
+    until = data.until or context.now
+    _require_order("until", data.since, until)
+    _require_active(await queries.hold_endpoint(context, data.webhook_id))
+    recovered = await queries.recover(context, data.webhook_id, data.since, until)
+    context.wake(TOPIC)
+    return Recovered(webhook_id=data.webhook_id, recovered=recovered)
 
 
 feature.external(
@@ -157,6 +243,8 @@ async def _change(context: Context, row: WebhookEndpoint, given: dict[str, Any])
         setattr(row, name, value)
     if "status" in given:
         row.disabled_at = row.disabled_reason = None
+    if "status" in given or "url" in given:
+        row.failing_since = None
     row.updated_at = context.now
     row.version += 1
     await context.session.flush()
@@ -169,28 +257,19 @@ async def _change(context: Context, row: WebhookEndpoint, given: dict[str, Any])
         context.wake(TOPIC)
 
 
-async def _read(context: Context, row: WebhookEndpoint) -> Webhook:
-    return _view(row, (await queries.records(context, [row.id]))[row.id])
+def _with_secrets(view: Webhook, secrets: SigningSecrets) -> CreatedWebhook:
+    return CreatedWebhook(signing_secret=secrets.signing, standard_secret=secrets.standard, **view.model_dump())
 
 
-def _view(row: WebhookEndpoint, record: Record) -> Webhook:
-    return Webhook.model_validate(
-        {
-            "webhook_id": row.id,
-            "url": row.url,
-            "events": row.events,
-            "status": row.status,
-            "description": row.description,
-            "last_triggered_at": record.last_triggered_at,
-            "success_rate": record.success_rate,
-            "disabled_at": row.disabled_at,
-            "disabled_reason": row.disabled_reason,
-            "version": row.version,
-            "created_at": row.created_at,
-            "updated_at": row.updated_at,
-            "deleted_at": row.deleted_at,
-        }
-    )
+def _require_active(row: WebhookEndpoint) -> None:
+    if row.deleted_at is not None or row.status != "active":
+        status = row.status if row.deleted_at is None else "deleted"
+        raise Conflict(_ENABLE_FIRST.format(webhook_id=row.id), details={"webhook_id": row.id, "status": status})
+
+
+def _require_order(field: str, begin: datetime | None, end: datetime | None) -> None:
+    if begin is not None and end is not None and end <= begin:
+        raise Impossible(Problem(field, "order", _NO_TIME.format(field=field)))
 
 
 def _require_callable(context: Context, url: str) -> None:
@@ -205,6 +284,19 @@ def _require_callable(context: Context, url: str) -> None:
 _TOO_MANY: Final = Text(
     f"Hay {MAX_ENDPOINTS} webhooks, que es el máximo; borra alguno.",
     f"There are {MAX_ENDPOINTS} webhooks, which is the maximum; delete one.",
+)
+_ENABLE_FIRST: Final = Text(
+    "El webhook {webhook_id} no está activo: actívalo antes (webhooks.update con status: active; si está borrado,"
+    " webhooks.restore).",
+    "The webhook {webhook_id} is not active: enable it first (webhooks.update with status: active; if it is deleted,"
+    " webhooks.restore).",
+)
+_TESTS_AGAIN: Final = Text(
+    "Una prueba no se reenvía: haz otra con webhooks.test.", "A test is not sent again: make another, webhooks.test."
+)
+_NO_TIME: Final = Text(
+    "El campo '{field}' debe ser posterior al comienzo del periodo.",
+    "The field '{field}' must be later than the beginning of the period.",
 )
 _NOT_A_URL: Final = Text(
     "El campo 'url' debe ser una URL http o https completa, sin usuario ni contraseña.",

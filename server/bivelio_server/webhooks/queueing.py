@@ -17,8 +17,10 @@ TOPIC: Final = "webhooks"
 
 _QUEUE: Final = text("""
     insert into webhook_deliveries
-        (org_id, environment, id, webhook_id, event_id, kind, status, attempts, failures, next_attempt_at, created_at)
-    select e.org_id, e.environment, q.id, e.id, :event_id, 'event', 'pending', 0, 0, :now, :now
+        (org_id, environment, id, webhook_id, event_id, event, kind, status, payload_version, attempts, failures,
+         next_attempt_at, created_at)
+    select e.org_id, e.environment, q.id, e.id, :event_id, :event, 'event', 'pending', e.payload_version, 0, 0,
+           :now, :now
       from unnest(:ids, :webhook_ids) as q (id, webhook_id)
       join webhook_endpoints e on e.org_id = :org_id and e.environment = :environment and e.id = q.webhook_id
      where e.status = 'active' and e.deleted_at is null
@@ -32,6 +34,7 @@ async def queue_deliveries(context: Context, event: RecordedEvent, webhook_ids: 
         {
             **identity(context.caller),
             "event_id": event.id,
+            "event": event.name,
             "now": context.now,
             "ids": [new_id("del") for _ in webhook_ids],
             "webhook_ids": list(webhook_ids),

@@ -1,17 +1,23 @@
 """What the webhook operations take and give."""
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field
 
 from bivelio_server.events.definitions import EventName
-from bivelio_server.kit.models import Id, Input, Output, PageInput, Pagination
+from bivelio_server.kit.models import Id, Input, Output, PageInput, Pagination, Words
 from bivelio_server.kit.text import Text
 from bivelio_server.kit.validation import FieldError
 
 Status = Literal["active", "paused", "disabled"]
-DisabledReason = Literal["attempts_exhausted", "gone"]
+DisabledReason = Literal["attempts_exhausted", "gone", "continuous_failure"]
+DisablePolicy = Literal["attempts", "patient"]
+PayloadVersion = Literal["2026-04-07"]
+#: The shape of `data` that a new endpoint pins.
+DEFAULT_PAYLOAD_VERSION: Final[PayloadVersion] = "2026-04-07"
+DeliveryStatus = Literal["pending", "delivered", "failed", "cancelled"]
+MAX_GRACE_SECONDS: Final = 7 * 24 * 3600
 
 
 def _unique(events: list[EventName]) -> list[EventName]:
@@ -35,6 +41,10 @@ Url = Annotated[str, Field(min_length=1, max_length=2048, json_schema_extra={"fo
 Events = Annotated[list[EventName], Field(min_length=1, max_length=12), AfterValidator(_unique)]
 Secret = Annotated[str, Field(min_length=16, max_length=200), AfterValidator(_printable)]
 Description = Annotated[str, Field(max_length=500)]
+_POLICY: Final = (
+    "When the endpoint is given up: `attempts`, at the fifth failed attempt of one delivery; `patient`, after 120 hours"
+    " of failures without a success, while deliveries out of attempts become `failed` and stay recoverable."
+)
 
 
 class WebhookCreate(Input):
@@ -44,10 +54,11 @@ class WebhookCreate(Input):
         None, repr=False, description="A signing secret of your own; by default one is generated."
     )
     description: Description | None = None
+    disable_policy: DisablePolicy = Field("attempts", description=_POLICY)
 
 
 class WebhookList(PageInput):
-    pass
+    deleted: bool = Field(False, description="List the deleted webhooks instead, those that `restore` brings back.")
 
 
 class WebhookReference(Input):
@@ -62,6 +73,8 @@ class WebhookUpdate(Input):
     events: Events | None = None
     description: Description | None = None
     status: Literal["active", "paused"] | None = None
+    disable_policy: DisablePolicy | None = Field(None, description=_POLICY)
+    payload_version: PayloadVersion | None = Field(None, description="The shape of `data` in messages from now on.")
     if_version: int | None = Field(None, ge=1, description="Refuse (409) when the endpoint is not at this version.")
 
 
@@ -72,8 +85,24 @@ class WebhookTest(Input):
     event: EventName | None = None
 
 
+class WebhookSecretRotate(Input):
+    """While the grace lasts, messages carry both signatures; then the old secret is dead. Zero kills it at once."""
+
+    webhook_id: Id
+    secret: Secret | None = Field(None, repr=False, description="Your own next secret; by default one is generated.")
+    grace_seconds: int = Field(24 * 3600, ge=0, le=MAX_GRACE_SECONDS)
+
+
+class Rotation(Output):
+    """A rotation whose grace lasts: the old secret still signs."""
+
+    ends_at: datetime
+    seconds_left: int
+
+
 class Webhook(Output):
-    """`success_rate` is that of the last 100 finished deliveries, null before the first."""
+    """`success_rate` is that of the last 100 finished deliveries, null before the first. `failing_since` is the first
+    failed attempt after the last good one."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -86,6 +115,10 @@ class Webhook(Output):
     success_rate: float | None
     disabled_at: datetime | None
     disabled_reason: DisabledReason | None
+    disable_policy: DisablePolicy
+    failing_since: datetime | None
+    payload_version: PayloadVersion
+    rotation: Rotation | None
     version: int
     created_at: datetime
     updated_at: datetime
@@ -103,6 +136,24 @@ class CreatedWebhook(Webhook):
 class WebhookPage(Output):
     webhooks: list[Webhook]
     pagination: Pagination
+
+
+class EventList(Input):
+    pass
+
+
+class EventView(Output):
+    """An event that endpoints can ask for. `data_schema` is the JSON Schema of `data`, `sample` a whole message."""
+
+    event: EventName
+    summary: Words
+    payload_version: PayloadVersion
+    data_schema: dict[str, Any]
+    sample: dict[str, Any]
+
+
+class EventDirectory(Output):
+    events: list[EventView]
 
 
 class WebhookTestResult(Output):

@@ -4,7 +4,8 @@ import base64
 import binascii
 import secrets
 from dataclasses import dataclass
-from typing import Final
+from datetime import datetime
+from typing import Final, Protocol
 from uuid import UUID
 
 from bivelio_server.kit.caller import Environment
@@ -26,6 +27,14 @@ class SigningSecrets:
         return base64.b64decode((self.standard or self.signing).removeprefix(PREFIX))
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Signers:
+    """What signs an endpoint's messages: `previous` too, while the grace of a rotation lasts."""
+
+    present: SigningSecrets
+    previous: SigningSecrets | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SealedSecrets:
     """The secrets as stored, bound to the endpoint that `place` names."""
@@ -45,6 +54,40 @@ class SealedSecrets:
         if self.standard is not None:
             standard = cipher.decrypt(self.standard, row=_row(self.place, "standard"))
         return SigningSecrets(cipher.decrypt(self.signing, row=_row(self.place, "signing")), standard)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSigners:
+    """The secrets of an endpoint as stored, as far as they sign at one moment."""
+
+    present: SealedSecrets
+    previous: SealedSecrets | None
+
+    @classmethod
+    def of(cls, row: "Sealed", place: str, now: datetime) -> "SealedSigners":
+        present = SealedSecrets(row.signing_secret, row.standard_secret, place)
+        if row.previous_signing_secret is None or row.previous_until is None or row.previous_until <= now:
+            return cls(present, None)
+        return cls(present, SealedSecrets(row.previous_signing_secret, row.previous_standard_secret, place))
+
+    def open(self, cipher: Cipher) -> Signers:
+        """Raises DecryptionFailed."""
+        return Signers(self.present.open(cipher), None if self.previous is None else self.previous.open(cipher))
+
+
+class Sealed(Protocol):
+    """The columns of an endpoint that hold its secrets."""
+
+    @property
+    def signing_secret(self) -> bytes: ...
+    @property
+    def standard_secret(self) -> bytes | None: ...
+    @property
+    def previous_signing_secret(self) -> bytes | None: ...
+    @property
+    def previous_standard_secret(self) -> bytes | None: ...
+    @property
+    def previous_until(self) -> datetime | None: ...
 
 
 def choose_secrets(given: str | None) -> SigningSecrets:

@@ -10,11 +10,11 @@ from prometheus_client import Counter
 
 from bivelio_server.kit.clock import Clock
 from bivelio_server.kit.http import OutgoingError, OutgoingHttp, OutgoingResponse
+from bivelio_server.webhooks.exchanges import MAX_BODY_BYTES, Exchange, keep
 from bivelio_server.webhooks.messages import Message, signed_headers
-from bivelio_server.webhooks.secrets import SigningSecrets
+from bivelio_server.webhooks.secrets import Signers
 
 TIMEOUT_SECONDS: Final = 15.0
-MAX_RESPONSE_BYTES: Final = 64 * 1024
 GONE: Final = "gone"
 
 ATTEMPTS: Final = Counter(
@@ -33,28 +33,31 @@ class Outcome:
     response_status: int | None
     error: str | None
     retry_after: timedelta | None = None
+    exchange: Exchange | None = None
 
 
-async def send(http: OutgoingHttp, clock: Clock, url: str, message: Message, secrets: SigningSecrets) -> Outcome:
+async def send(http: OutgoingHttp, clock: Clock, url: str, message: Message, signers: Signers) -> Outcome:
     """Every failure to deliver is an outcome; nothing is raised."""
     started = time.monotonic()
+    headers = signed_headers(message, signers, clock.now())
     try:
         response = await http.request(
-            "POST", url, headers=signed_headers(message, secrets, clock.now()), content=message.body,
-            timeout=TIMEOUT_SECONDS, max_response_bytes=MAX_RESPONSE_BYTES, follow_redirects=0,
+            "POST", url, headers=headers, content=message.body,
+            timeout=TIMEOUT_SECONDS, max_response_bytes=MAX_BODY_BYTES, follow_redirects=0,
         )  # fmt: skip
     except OutgoingError as error:
-        outcome = Outcome(clock.now(), round((time.monotonic() - started) * 1000), None, error.code)
+        duration_ms = round((time.monotonic() - started) * 1000)
+        outcome = Outcome(clock.now(), duration_ms, None, error.code, exchange=keep(url, headers, None))
     else:
-        outcome = _judge(response, clock.now())
+        outcome = _judge(response, clock.now(), keep(url, headers, response))
     ATTEMPTS.labels(outcome.error or "delivered").inc()
     return outcome
 
 
-def _judge(response: OutgoingResponse, now: datetime) -> Outcome:
+def _judge(response: OutgoingResponse, now: datetime, exchange: Exchange) -> Outcome:
     error = _error(response.status)
     retry_after = _retry_after(response, now) if error else None
-    return Outcome(now, response.duration_ms, response.status, error, retry_after)
+    return Outcome(now, response.duration_ms, response.status, error, retry_after, exchange)
 
 
 def _error(status: int) -> str | None:

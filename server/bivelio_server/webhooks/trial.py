@@ -8,7 +8,7 @@ from bivelio_server.kit.models import Output
 from bivelio_server.webhooks import queries
 from bivelio_server.webhooks.messages import Message, render_body
 from bivelio_server.webhooks.schemas import WebhookTest, WebhookTestResult
-from bivelio_server.webhooks.secrets import SealedSecrets, place_of
+from bivelio_server.webhooks.secrets import SealedSecrets, SealedSigners, place_of
 from bivelio_server.webhooks.sending import Outcome, send
 
 
@@ -20,30 +20,33 @@ class PreparedTest(Output):
     event: str
     body: str
     place: str
-    signing_secret: str
-    standard_secret: str | None
+    present: list[str | None]
+    previous: list[str | None] | None
 
 
 async def prepare(context: Context, data: WebhookTest) -> PreparedTest:
     endpoint = await queries.get(context, data.webhook_id)
     event = data.event or endpoint.events[0]
-    body = render_body(event, context.now, endpoint.id, context.services.event_samples[event])
+    sample = context.services.events[event].sample.model_dump()
+    body = render_body(event, context.now, endpoint.id, sample).decode()
+    place = place_of(context.caller.org_id, context.caller.environment, endpoint.id)
+    signers = SealedSigners.of(endpoint, place, context.now)
     return PreparedTest(
-        delivery_id=await queries.add_test(context, endpoint.id),
+        delivery_id=await queries.add_test(context, endpoint, event, body),
         url=endpoint.url,
         event=event,
-        body=body.decode(),
-        place=place_of(context.caller.org_id, context.caller.environment, endpoint.id),
-        signing_secret=b64encode(endpoint.signing_secret).decode(),
-        standard_secret=None if endpoint.standard_secret is None else b64encode(endpoint.standard_secret).decode(),
+        body=body,
+        place=place,
+        present=_encode(signers.present),
+        previous=None if signers.previous is None else _encode(signers.previous),
     )
 
 
 async def perform(call: OutgoingCall, prepared: PreparedTest) -> Outcome:
-    standard = None if prepared.standard_secret is None else b64decode(prepared.standard_secret)
-    secrets = SealedSecrets(b64decode(prepared.signing_secret), standard, prepared.place).open(call.cipher)
+    previous = None if prepared.previous is None else _decode(prepared.previous, prepared.place)
+    signers = SealedSigners(_decode(prepared.present, prepared.place), previous).open(call.cipher)
     message = Message(prepared.delivery_id, prepared.event, prepared.body.encode())
-    return await send(call.http, call.clock, prepared.url, message, secrets)
+    return await send(call.http, call.clock, prepared.url, message, signers)
 
 
 async def record(context: Context, prepared: PreparedTest, outcome: Outcome) -> WebhookTestResult:
@@ -54,9 +57,19 @@ async def record(context: Context, prepared: PreparedTest, outcome: Outcome) -> 
         duration_ms=outcome.duration_ms,
         error=outcome.error,
     )
-    await queries.finish_test(context, result)
+    await queries.finish_test(context, result, outcome.exchange)
     return result
 
 
 async def record_failure(context: Context, prepared: PreparedTest, error: IntegrationFailed) -> None:
     await record(context, prepared, Outcome(context.now, 0, None, error.code.lower()))
+
+
+def _encode(secrets: SealedSecrets) -> list[str | None]:
+    return [None if one is None else b64encode(one).decode() for one in (secrets.signing, secrets.standard)]
+
+
+def _decode(encoded: list[str | None], place: str) -> SealedSecrets:
+    signing, standard = encoded
+    assert signing is not None
+    return SealedSecrets(b64decode(signing), None if standard is None else b64decode(standard), place)

@@ -9,6 +9,9 @@ from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
+#: Below the receiver's URL: an address that wants no more messages.
+GONE = "/gone"
+
 
 class Receiver:
     """`messages` holds the body of each message by its id, `arrivals` counts repetitions too."""
@@ -56,7 +59,8 @@ def receiver() -> Iterator[tuple[Receiver, str]]:
             if len(body) < length:  # the sender was killed half-way: there is nobody to answer and nothing to verify
                 self.close_connection = True
                 return
-            self.send_response(kept.take(body, {name.lower(): value for name, value in self.headers.items()}))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self.send_response(410 if self.path.endswith(GONE) else kept.take(body, headers))
             self.send_header("content-length", "0")
             self.end_headers()
 

@@ -5,6 +5,7 @@
 
 import json
 import os
+import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ from bivelio_server.kit.idempotency import HEADER
 from bivelio_server.kit.operations import Catalogue
 from tests.acceptance.conftest import Template
 from tests.acceptance.installation import EMAIL, PASSWORD, Process, fresh_installation
-from tests.acceptance.receiver import receiver
+from tests.acceptance.receiver import GONE, receiver
 
 pytestmark = pytest.mark.xdist_group("acceptance")
 
@@ -65,6 +66,7 @@ class Known:
         self._http = http
         self._url = url
         contact, workflow, webhook = self._make_contact(), self._make_workflow(), self._make_webhook()
+        notice = self._make_notice()
         self._data: dict[str, Callable[[], dict[str, Any]]] = {
             "/v1/auth/token": lambda: {"email": EMAIL, "password": PASSWORD},
             "/v1/contacts/get": lambda: {"id": contact},
@@ -84,6 +86,12 @@ class Known:
             "/v1/webhooks/test": lambda: {"webhook_id": webhook},
             "/v1/webhooks/delete": lambda: {"webhook_id": self._make_webhook()},
             "/v1/webhooks/restore": lambda: self._delete_webhook(self._make_webhook()),
+            "/v1/webhooks/rotate_secret": lambda: {"webhook_id": self._make_webhook()},
+            "/v1/webhooks/list_deliveries": lambda: {"webhook_id": webhook},
+            "/v1/webhooks/get_delivery": lambda: {"delivery_id": self._make_delivery()},
+            "/v1/webhooks/resend": lambda: {"delivery_id": self._make_delivery()},
+            "/v1/webhooks/recover": lambda: {"webhook_id": self._make_webhook(), "since": "2026-01-01T00:00:00Z"},
+            "/v1/notices/read": lambda: {"id": notice},
             "/v1/keys/revoke": lambda: {"id": self._make("keys", name="Soon revoked")["id"]},
         }
 
@@ -104,11 +112,27 @@ class Known:
     def _make_run(self) -> str:
         return str(self._call("workflows/execute", workflow_id=self._make_workflow())["instance_id"])
 
-    def _make_webhook(self) -> str:
+    def _make_webhook(self, event: str = "workflow.failed") -> str:
         """Generated ones make place, as their number is limited."""
         for webhook in self._call("webhooks/list", per_page=100)["webhooks"][:-1]:
             self._delete_webhook(webhook["webhook_id"])
-        return str(self._make("webhooks", url=self._url, events=["workflow.failed"])["webhook_id"])
+        return str(self._make("webhooks", url=self._url, events=[event])["webhook_id"])
+
+    def _make_delivery(self) -> str:
+        webhook = self._make_webhook("contact.created")
+        self._make_contact()
+        return str(self._call("webhooks/list_deliveries", webhook_id=webhook)["deliveries"][0]["delivery_id"])
+
+    def _make_notice(self) -> str:
+        """An endpoint that is gone tells of itself."""
+        webhook = self._make("webhooks", url=self._url + GONE, events=["contact.created"])
+        self._make_contact()
+        deadline = time.monotonic() + 30
+        while not (notices := self._call("notices/list")["notices"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        self._delete_webhook(webhook["webhook_id"])
+        return str(notices[0]["id"])
 
     def _delete_webhook(self, webhook_id: str) -> dict[str, Any]:
         return {"webhook_id": self._call("webhooks/delete", webhook_id=webhook_id)["webhook_id"]}

@@ -47,6 +47,10 @@ class Endpoint:
             " where d.webhook_id = %s and d.next_attempt_at is not null"
         )
 
+    def statuses(self) -> list[str]:
+        """Of each delivery, oldest first."""
+        return [status for status, _ in self.deliveries()]
+
     def _rows(self, query: str) -> list[Any]:
         return self.owner.execute(query, (self.id,)).fetchall()
 
@@ -63,3 +67,10 @@ class Desk:
 
 async def create_contact(client: Client, name: str = "Maria Garcia") -> dict[str, Any]:
     return await client.call("/v1/contacts/create", {"name": name})
+
+
+async def delivery_of(endpoint: Endpoint) -> dict[str, Any]:
+    """The endpoint's only delivery, whole."""
+    page = await endpoint.client.call("/v1/webhooks/list_deliveries", {"webhook_id": endpoint.id})
+    (listed,) = page["deliveries"]
+    return await endpoint.client.call("/v1/webhooks/get_delivery", {"delivery_id": listed["delivery_id"]})

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Gives the answer to a request: a status, or a status and headers.
-Answer = Callable[["Received"], Awaitable["int | tuple[int, dict[str, str]]"]]
+#: Gives the answer to a request: a status, or a status and headers, or these and a body.
+Answer = Callable[["Received"], Awaitable["int | tuple[int, dict[str, str]] | tuple[int, dict[str, str], bytes]"]]
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Received:
         return json.loads(self.body)
 
 
-def always(status: int, headers: dict[str, str] | None = None) -> Answer:
-    async def answer(_request: Received) -> tuple[int, dict[str, str]]:
-        return status, headers or {}
+def always(status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> Answer:
+    async def answer(_request: Received) -> tuple[int, dict[str, str], bytes]:
+        return status, headers or {}, body
 
     return answer
 
@@ -81,9 +81,7 @@ class Receiver:
                     self.requests.append(request)
                     self.changed.notify_all()
                 answer = await self.answer(request)
-                status, headers = (answer, {}) if isinstance(answer, int) else answer
-                lines = [f"HTTP/1.1 {status} Answer", "Content-Length: 0", *(f"{k}: {v}" for k, v in headers.items())]
-                writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+                writer.write(_render(*((answer,) if isinstance(answer, int) else answer)))
                 await writer.drain()
         except (asyncio.IncompleteReadError, OSError):
             pass
@@ -112,6 +110,12 @@ async def receiving(answer: Answer | None = None) -> AsyncIterator[Receiver]:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
         await listener.wait_closed()
+
+
+def _render(status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> bytes:
+    fields = {"Content-Length": str(len(body)), **(headers or {})}
+    lines = [f"HTTP/1.1 {status} Answer", *(f"{name}: {value}" for name, value in fields.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
 
 
 async def _read(reader: asyncio.StreamReader) -> Received:

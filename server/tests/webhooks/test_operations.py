@@ -182,11 +182,11 @@ async def test_a_test_message_is_sent_at_once_and_counts_for_nothing(acme: Organ
 async def test_a_test_message_may_be_of_any_event(acme: Organization, desk: Desk, services: Services) -> None:
     async with receiving() as receiver:
         endpoint = await desk.endpoint(acme.live, receiver)
-        for event in services.event_samples:
+        for event in services.events:
             result = await acme.live.call("/v1/webhooks/test", {"webhook_id": endpoint.id, "event": event})
             assert (result["status"], result["error"]) == ("delivered", None)
 
-    assert [request.headers["x-bivelio-event"] for request in receiver.requests] == list(services.event_samples)
+    assert [request.headers["x-bivelio-event"] for request in receiver.requests] == list(services.events)
     assert len(receiver.requests) == 12
 
 

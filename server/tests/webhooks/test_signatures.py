@@ -9,21 +9,21 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from bivelio_server.webhooks.messages import Message, signed_headers
-from bivelio_server.webhooks.secrets import choose_secrets
+from bivelio_server.webhooks.secrets import Signers, choose_secrets
 
 MESSAGE = Message("del_01", "contact.created", b'{"event":"contact.created","data":{"name":"Pe\xc3\xb1a"}}')
 
 
 def test_the_official_library_accepts_our_message() -> None:
     secrets = choose_secrets(None)
-    headers = signed_headers(MESSAGE, secrets, datetime.now(UTC))
+    headers = signed_headers(MESSAGE, Signers(secrets), datetime.now(UTC))
 
     assert Webhook(secrets.signing).verify(MESSAGE.body, dict(headers))["event"] == "contact.created"
 
 
 def test_a_flipped_bit_is_refused() -> None:
     secrets = choose_secrets(None)
-    headers = dict(signed_headers(MESSAGE, secrets, datetime.now(UTC)))
+    headers = dict(signed_headers(MESSAGE, Signers(secrets), datetime.now(UTC)))
     signed = bytearray(f"{headers['webhook-id']}|{headers['webhook-timestamp']}|".encode() + MESSAGE.body)
     dice = random.Random(5)
 
