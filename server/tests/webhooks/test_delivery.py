@@ -88,11 +88,12 @@ async def test_a_live_event_stays_out_of_the_sandbox(acme: Organization, desk: D
 
 
 @pytest.mark.usefixtures("worker")
-async def test_a_redirect_is_a_failure_and_not_followed(acme: Organization, desk: Desk) -> None:
-    async with receiving() as elsewhere, receiving(always(307, {"Location": elsewhere.url()})) as receiver:
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_a_failure_and_not_followed(acme: Organization, desk: Desk, status: int) -> None:
+    async with receiving() as elsewhere, receiving(always(status, {"Location": elsewhere.url()})) as receiver:
         endpoint = await desk.endpoint(acme.live, receiver)
         await create_contact(acme.live)
-        await until(lambda: endpoint.outcomes() == [("failed", 307, "redirected")])
+        await until(lambda: endpoint.outcomes() == [("failed", status, "redirected")])
 
     assert elsewhere.requests == []
     assert endpoint.deliveries() == [("pending", 1)]

@@ -15,24 +15,29 @@ from tests.world import Organization
 pytestmark = pytest.mark.anyio
 
 
+TAR_PITS = 50
+MESSAGES = 20
+
+
 @pytest.mark.usefixtures("worker")
-async def test_twenty_hung_endpoints_delay_no_healthy_one(acme: Organization, rival: Organization, desk: Desk) -> None:
-    async with receiving(hang) as hung, receiving() as healthy:
-        for _ in range(20):
-            await desk.endpoint(acme.live, hung)
+async def test_fifty_tar_pits_delay_no_healthy_endpoint(acme: Organization, rival: Organization, desk: Desk) -> None:
+    async with receiving(hang) as tar_pit, receiving() as healthy:
+        for _ in range(TAR_PITS):
+            await desk.endpoint(acme.live, tar_pit)
         await desk.endpoint(rival.live, healthy)
         for _ in range(3):
             await create_contact(acme.live)
-        await hung.wait(20 * DOUBTED_WINDOW)
+        await tar_pit.wait(TAR_PITS * DOUBTED_WINDOW)
 
-        began = time.monotonic()
-        for count in range(1, 6):
+        waits = []
+        for count in range(1, MESSAGES + 1):
+            began = time.monotonic()
             await create_contact(rival.live)
             await healthy.wait(count)
-        slowest = time.monotonic() - began
+            waits.append(time.monotonic() - began)
 
-    assert slowest < 2
-    assert len(hung.requests) == 20 * DOUBTED_WINDOW
+    assert sorted(waits)[int(MESSAGES * 0.95) - 1] < 2
+    assert len(tar_pit.requests) == TAR_PITS * DOUBTED_WINDOW
 
 
 @pytest.mark.usefixtures("worker")

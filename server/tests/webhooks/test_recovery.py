@@ -11,7 +11,7 @@ from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
 from bivelio_server.webhooks.delivery import LANE
 from tests.webhooks.desk import Desk, Endpoint, create_contact, delivery_of
-from tests.webhooks.receiver import always, in_turn, receiving
+from tests.webhooks.receiver import in_turn, receiving
 from tests.webhooks.waiting import until
 from tests.working import working
 from tests.world import Organization

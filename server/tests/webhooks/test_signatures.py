@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -56,10 +56,36 @@ def test_a_secret_that_is_no_key_gets_one_beside_it(secret: str, needs_another: 
     assert 24 <= len(secrets.standard_key) <= 64
 
 
+@pytest.mark.parametrize(("seconds", "accepted"), [(-299, True), (299, True), (-301, False), (301, False)])
+def test_an_old_message_is_refused_by_its_time(seconds: int, accepted: bool) -> None:
+    secrets = choose_secrets(None)
+    headers = signed_headers(MESSAGE, Signers(secrets), datetime.now(UTC) + timedelta(seconds=seconds))
+
+    assert _verifies(secrets.signing, MESSAGE.body, headers) is accepted
+
+
+def test_while_a_secret_changes_both_are_accepted_and_no_other() -> None:
+    old, new = choose_secrets(None), choose_secrets("contraseña del señor Peña")
+    headers = signed_headers(MESSAGE, Signers(new, old), datetime.now(UTC))
+
+    assert new.standard is not None
+    assert _verifies(old.signing, MESSAGE.body, headers)
+    assert _verifies(new.standard, MESSAGE.body, headers)
+    assert not _verifies(choose_secrets(None).signing, MESSAGE.body, headers)
+
+
 def test_secrets_do_not_show_in_a_log_line() -> None:
     secrets = choose_secrets(None)
 
     assert secrets.signing not in repr(secrets)
+
+
+def _verifies(secret: str, body: bytes, headers: dict[str, str]) -> bool:
+    try:
+        Webhook(secret).verify(body, headers, json_parse=False)
+    except WebhookVerificationError:
+        return False
+    return True
 
 
 def _is_accepted(secret: str, changed: bytes, headers: dict[str, str]) -> bool:
