@@ -4,7 +4,8 @@ import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 from bivelio_server.kit.http import OutgoingResponse
 
@@ -24,13 +25,23 @@ _CHARSETS: Final = frozenset({"utf-8", "ascii", "iso8859-1", "iso8859-15", "cp12
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What an attempt sent and got, fit to be kept and shown. The response is null when none came."""
+    """What an attempt sent and got, fit to be kept and shown. What it got is null when no response came."""
 
     url: str
-    request_headers: Mapping[str, str]
+    request_headers: Mapping[str, str] | None = None
     response_headers: Mapping[str, str] | None = None
     response_body: str | None = None
     response_truncated: bool | None = None
+
+    def columns(self) -> dict[str, Any]:
+        """By the names of the attempt's columns."""
+        return {
+            "url": self.url,
+            "request_headers": self.request_headers,
+            "response_headers": self.response_headers,
+            "response_body": self.response_body,
+            "response_truncated": self.response_truncated,
+        }
 
 
 def keep(url: str, sent: Mapping[str, str], response: OutgoingResponse | None) -> Exchange:
@@ -47,9 +58,14 @@ def keep(url: str, sent: Mapping[str, str], response: OutgoingResponse | None) -
 def _response_headers(headers: Mapping[str, str], signatures: list[str]) -> dict[str, str]:
     kept = {}
     for name, value in list(headers.items())[:_MAX_HEADERS]:
-        shown = MASK if _CREDENTIAL.search(name) else _masked(_storable(value[:_MAX_VALUE_LENGTH]), signatures)
+        shown = MASK if _is_credential(name) else _masked(_storable(value[:_MAX_VALUE_LENGTH]), signatures)
         kept[_storable(name[:100])] = shown
     return kept
+
+
+@lru_cache(maxsize=256)
+def _is_credential(name: str) -> bool:
+    return _CREDENTIAL.search(name) is not None
 
 
 def _text_of(response: OutgoingResponse, signatures: list[str]) -> str:

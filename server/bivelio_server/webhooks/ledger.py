@@ -1,7 +1,7 @@
 """What the delivering side writes down, in batches, in transactions of its lane."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -266,9 +266,9 @@ class Ledger:
 
 
 def _row(ended: Ended) -> dict[str, Any]:
-    attempt, outcome, exchange = ended.attempt, ended.outcome, ended.outcome.exchange
+    attempt, outcome = ended.attempt, ended.outcome
     return {
-        **(asdict(exchange) if exchange else {}),
+        **(outcome.exchange.columns() if outcome.exchange else {}),
         "delivery_id": attempt.message.delivery_id,
         "number": attempt.number,
         "outcome": "failed" if outcome.error else "delivered",

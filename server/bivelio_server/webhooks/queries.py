@@ -1,7 +1,7 @@
 """Every query of the operations on endpoints and deliveries, each built from the caller."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -246,8 +246,8 @@ async def add_test(context: Context, endpoint: WebhookEndpoint, event: str, body
     return delivery_id
 
 
-async def finish_test(context: Context, result: WebhookTestResult, exchange: Exchange | None) -> None:
-    kept = dict.fromkeys(field.name for field in fields(Exchange)) if exchange is None else asdict(exchange)
+async def finish_test(context: Context, result: WebhookTestResult, url: str, exchange: Exchange | None) -> None:
+    kept = (exchange or Exchange(url)).columns()
     for name in ("request_headers", "response_headers"):
         kept[name] = None if kept[name] is None else json.dumps(kept[name]).decode()
     failures = 1 if result.error else 0

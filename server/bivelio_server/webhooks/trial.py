@@ -57,7 +57,7 @@ async def record(context: Context, prepared: PreparedTest, outcome: Outcome) -> 
         duration_ms=outcome.duration_ms,
         error=outcome.error,
     )
-    await queries.finish_test(context, result, outcome.exchange)
+    await queries.finish_test(context, result, prepared.url, outcome.exchange)
     return result
 
 

@@ -210,6 +210,17 @@ async def test_a_deleted_workflow_is_gone_but_its_runs_are_not(acme: Organizatio
     assert (await instance(acme.live, queued))["workflow_name"] == hello["name"]
 
 
+async def test_the_deleted_are_listed_when_asked_for(acme: Organization, hello: dict[str, Any]) -> None:
+    other = await workflow(acme.live, HELLO)
+    deleted = await acme.live.call(DELETE, {"id": hello["id"]})
+
+    page = await acme.live.call(LIST, {"deleted": True})
+
+    assert [(one["id"], one["deleted_at"]) for one in page["workflows"]] == [(hello["id"], deleted["deleted_at"])]
+    assert deleted["deleted_at"]
+    assert [one["id"] for one in (await acme.live.call(LIST, {}))["workflows"]] == [other["id"]]
+
+
 async def test_a_deleted_workflow_comes_back_paused(acme: Organization, hello: dict[str, Any]) -> None:
     await acme.live.call(DELETE, {"id": hello["id"]})
 
