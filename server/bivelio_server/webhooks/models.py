@@ -45,7 +45,7 @@ class WebhookDelivery(BusinessRow):
     kind: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Text)
     payload_version: Mapped[str] = mapped_column(Text)
-    body: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[str | None] = mapped_column(Text, info={"audit": "derived"})
     attempts: Mapped[int]
     failures: Mapped[int]
     next_attempt_at: Mapped[datetime | None] = mapped_column(Moment)

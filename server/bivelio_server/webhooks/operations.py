@@ -209,6 +209,9 @@ async def recover(context: Context, data: WebhookRecover) -> Recovered:
     _require_order("until", data.since, until)
     _require_active(await queries.hold_endpoint(context, data.webhook_id))
     recovered = await queries.recover(context, data.webhook_id, data.since, until)
+    context.changed(
+        "webhook_endpoints", data.webhook_id, {}, {"recovered": recovered, "since": data.since, "until": until}
+    )
     context.wake(TOPIC)
     return Recovered(webhook_id=data.webhook_id, recovered=recovered)
 

@@ -31,8 +31,12 @@ async def prepare(context: Context, data: WebhookTest) -> PreparedTest:
     body = render_body(event, context.now, endpoint.id, sample).decode()
     place = place_of(context.caller.org_id, context.caller.environment, endpoint.id)
     signers = SealedSigners.of(endpoint, place, context.now)
+    delivery_id = await queries.add_test(context, endpoint, event, body)
+    context.changed(
+        "webhook_deliveries", delivery_id, None, {"webhook_id": endpoint.id, "kind": "test", "event": event}
+    )
     return PreparedTest(
-        delivery_id=await queries.add_test(context, endpoint, event, body),
+        delivery_id=delivery_id,
         url=endpoint.url,
         event=event,
         body=body,
