@@ -30,6 +30,7 @@ from bivelio_server.kit.context import Reaction, Services
 from bivelio_server.kit.db import Database
 from bivelio_server.kit.door import OperationsDoor
 from bivelio_server.kit.http import OutgoingHttp
+from bivelio_server.kit.journal import Journal
 from bivelio_server.kit.middleware import RequestMiddleware, render_http_exception
 from bivelio_server.kit.openapi import build_document
 from bivelio_server.kit.operations import Catalogue, Feature
@@ -37,6 +38,9 @@ from bivelio_server.kit.secrets import Cipher
 from bivelio_server.kit.wakeups import Wakeups
 from bivelio_server.notices import operations as notices
 from bivelio_server.reference_page import reference_routes
+from bivelio_server.usage import operations as usage
+from bivelio_server.usage import request_log
+from bivelio_server.usage.credits import Ledger
 from bivelio_server.webhooks import delivery, queueing
 from bivelio_server.webhooks import operations as webhooks
 from bivelio_server.webhooks.documentation import event_models, event_webhooks
@@ -53,6 +57,8 @@ FEATURES: Final[tuple[Feature, ...]] = (
     notices.feature,
     keys.feature,
     audit.feature,
+    usage.feature,
+    request_log.feature,
 )
 REACTIONS: Final[Mapping[str, Reaction]] = {
     triggers.KIND: triggers.start_triggered,
@@ -65,9 +71,10 @@ EVENTS: Final = EventCatalogue([*contact_events.EVENTS, *workflow_events.EVENTS,
 
 def compose_services(installation: Installation, clock: Clock | None = None) -> Services:
     settings = installation.settings
+    database = Database(installation.serving_url, pool_size=settings.database_pool + settings.worker_slots)
     return Services(
         settings=settings,
-        database=Database(installation.serving_url, pool_size=settings.database_pool + settings.worker_slots),
+        database=database,
         http=OutgoingHttp(private_networks=settings.private_networks, user_agent=f"BiVelio/{VERSION}"),
         cipher=Cipher(installation.secret_key),
         clock=clock or Clock(),
@@ -75,6 +82,8 @@ def compose_services(installation: Installation, clock: Clock | None = None) -> 
         catalogue=Catalogue(FEATURES),
         reactions=REACTIONS,
         events=EVENTS.by_name,
+        journal=Journal(database),
+        credits=Ledger(),
     )
 
 
@@ -111,7 +120,7 @@ def create_app(services: Services, installation: Installation) -> Starlette:
         exception_handlers={HTTPException: render_http_exception},
     )
     app.router.redirect_slashes = False
-    app.add_middleware(RequestMiddleware)
+    app.add_middleware(RequestMiddleware, services=services)
     return app
 
 

@@ -114,16 +114,20 @@ def _stop_at_signal() -> asyncio.Event:
 async def _working(place: Installation, services: Services, stop: asyncio.Event) -> AsyncIterator[None]:
     """What a process does beside answering: durable work, notifications, keeping the embedded database up.
 
-    At `stop` the durable work ends beside the last replies, not after them.
+    At `stop` the durable work ends beside the last replies, not after them; the journal closes after both.
     """
+    answered = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         helpers = [tasks.create_task(services.wakeups.run())]
         if place.embedded is not None:
             helpers.append(tasks.create_task(place.embedded.supervise()))
         worker = tasks.create_task(compose_worker(services).run(stop))
+        journal = tasks.create_task(services.journal.run(answered))
         yield
         stop.set()
         await worker
+        answered.set()
+        await journal
         for helper in helpers:
             helper.cancel()
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.changes import Change
 from bivelio_server.kit.clock import Clock
+from bivelio_server.kit.credits import CreditLedger
 from bivelio_server.kit.db import Database, Transaction
 from bivelio_server.kit.http import OutgoingHttp
+from bivelio_server.kit.journal import Journal
 from bivelio_server.kit.models import Output
 from bivelio_server.kit.origin import Origin
 from bivelio_server.kit.secrets import Cipher
@@ -53,6 +55,8 @@ class Services:
     catalogue: "Catalogue"
     reactions: Mapping[str, Reaction]
     events: Mapping[str, EventDescription]
+    journal: Journal
+    credits: CreditLedger
 
 
 @dataclass(frozen=True, slots=True)

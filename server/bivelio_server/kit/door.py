@@ -56,6 +56,7 @@ class OperationsDoor:
         try:
             output = await execute(Call(operation, caller, data, self._services, origin, claim=claim))
         except Replayed as stored:
+            request.state.replayed = True
             return Response(stored.body, stored.status, _REPLAYED, media_type="application/json")
         return json_response(_success(output))
 

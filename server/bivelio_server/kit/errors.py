@@ -9,6 +9,7 @@
     ├── NotAuthenticated          401  AUTH_INVALID_TOKEN
     │   └── CredentialsExpired         AUTH_EXPIRED_TOKEN
     ├── InsufficientScope         403  AUTH_INSUFFICIENT_SCOPE
+    ├── CreditsExhausted          403  CREDITS_EXHAUSTED
     ├── NotFound                  404  RESOURCE_NOT_FOUND
     ├── Conflict                  409  CONFLICT
     │   ├── StaleVersion
@@ -138,6 +139,17 @@ class InsufficientScope(APIError):
     text = Text(
         "La credencial no tiene permiso para esta operación.",
         "The credential may not perform this operation.",
+    )
+
+
+class CreditsExhausted(APIError):
+    """The month's credits do not suffice; `details` says what is needed, what is left and when the next month begins."""
+
+    status = 403
+    code = "CREDITS_EXHAUSTED"
+    text = Text(
+        "No quedan créditos suficientes este mes para esta operación.",
+        "This month's remaining credits do not suffice for this operation.",
     )
 
 

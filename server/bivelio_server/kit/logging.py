@@ -59,11 +59,16 @@ def redact(_logger: WrappedLogger, _method: str, entry: EventDict) -> EventDict:
     return {name: _redacted(name, value) for name, value in entry.items()}
 
 
+def masked(text: str) -> str:
+    """The text without the secrets that can be told by their form."""
+    return _SECRET_VALUES.sub(_MASK, text)
+
+
 def _redacted(name: str, value: object) -> object:
     if _SECRET_NAMES.search(name):
         return _MASK
     if isinstance(value, str):
-        return _SECRET_VALUES.sub(_MASK, value)
+        return masked(value)
     if isinstance(value, dict):
         return {key: _redacted(str(key), item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -13,10 +13,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bivelio_server.kit.admission import Admitted
+from bivelio_server.kit.context import Services
 from bivelio_server.kit.db import passes_by_itself
 from bivelio_server.kit.door import failure, json_response, method_not_allowed
 from bivelio_server.kit.errors import APIError, InternalError, NotFound, Unavailable
 from bivelio_server.kit.ids import new_id
+from bivelio_server.kit.request_records import OTHER, request_record
 from bivelio_server.kit.text import negotiate_language
 
 _log = structlog.get_logger()
@@ -32,8 +34,9 @@ SECONDS: Final = Histogram(
 
 
 class RequestMiddleware:
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, services: Services) -> None:
         self._app = app
+        self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,7 +49,7 @@ class RequestMiddleware:
             await exchange.fail(error)
         except asyncio.CancelledError:  # the server stops and waits no longer: even so nobody is left without a reply
             await exchange.fail(Unavailable())
-        exchange.finish()
+        exchange.finish(self._services)
 
 
 class _Exchange:
@@ -57,6 +60,7 @@ class _Exchange:
         self._send = send
         self._started = time.perf_counter()
         self._status = 0
+        self._error_code: str | None = None
         given = request.headers.get("x-request-id", "")
         self.request_id = given if _ACCEPTABLE_ID.fullmatch(given) else new_id("req")
         request.state.request_id = self.request_id
@@ -77,13 +81,14 @@ class _Exchange:
             _log.error("reply_interrupted", request_id=self.request_id, exc_info=error)
             return
         refusal = _as_api_error(error)
+        self._error_code = refusal.code
         if refusal.status >= 500:
             _log.error("request_failed", request_id=self.request_id, exc_info=error)
         await _error_response(self._request, refusal)(self._request.scope, self._request.receive, self.send)
 
-    def finish(self) -> None:
+    def finish(self, services: Services) -> None:
         seconds = time.perf_counter() - self._started
-        operation = getattr(self._request.state, "operation", "other")
+        operation = getattr(self._request.state, "operation", OTHER)
         REQUESTS.labels(operation, self._status).inc()
         SECONDS.labels(operation).observe(seconds)
         admitted: Admitted | None = getattr(self._request.state, "admitted", None)
@@ -97,6 +102,9 @@ class _Exchange:
             organization_id=str(caller.org_id) if caller else None,
             actor=caller.actor if caller else None,
         )
+        record = request_record(self._request, services, self._status, self._error_code, seconds)
+        if record is not None:
+            services.journal.note(record)
 
 
 def _as_api_error(error: Exception) -> APIError:

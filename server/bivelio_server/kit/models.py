@@ -1,6 +1,6 @@
 """The base of every input and output model, and the field types that features share."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Final
 
 import phonenumbers
@@ -97,6 +97,23 @@ def _parse_timestamp(value: object) -> object:
     )
 
 
+def _parse_date(value: object) -> object:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        if isinstance(value, str) and len(value) == len("2026-04-07") and value[4] == value[7] == "-":
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise FieldError(
+        "date",
+        Text(
+            "El campo '{field}' debe ser una fecha, como 2026-04-07.",
+            "The field '{field}' must be a date, such as 2026-04-07.",
+        ),
+    )
+
+
 def _bounded_object(value: dict[str, Any]) -> dict[str, Any]:
     if len(json.dumps(value)) > MAX_OBJECT_BYTES:
         raise FieldError(
@@ -143,3 +160,4 @@ FreeObject = Annotated[dict[Annotated[str, Field(min_length=1, max_length=100)],
 Timestamp = Annotated[
     datetime, BeforeValidator(_parse_timestamp), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
+Date = Annotated[date, BeforeValidator(_parse_date), WithJsonSchema({"type": "string", "format": "date"})]

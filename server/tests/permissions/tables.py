@@ -17,7 +17,9 @@ GLOBAL: Final = {
     "alembic_version": "the version of the schema, which `readyz` reads; holds no data",
 }
 #: Counters that grow with every request, refused ones too.
-COUNTERS: Final = frozenset({"rate_windows"})
+COUNTERS: Final = frozenset({"rate_windows", "request_log", "usage_daily"})
+#: Columns that change with every use of what the row describes.
+COUNTER_COLUMNS: Final = ["last_used_at", "last_used_address"]
 
 
 def table_names(database: psycopg.Connection) -> list[str]:
@@ -59,13 +61,14 @@ def rows_of(database: psycopg.Connection, org_id: UUID) -> list[tuple[str, str]]
     ]
     parts = [
         sql.SQL(
-            "select {name}, coalesce(md5(string_agg(t::text, '|' order by t::text)), '')"
-            " from {table} t where {key} = {id}"
+            "select {name}, coalesce(md5(string_agg(kept, '|' order by kept)), '')"
+            " from (select (to_jsonb(t) - {counters}::text[])::text as kept from {table} t where {key} = {id}) rows"
         ).format(
             name=sql.Literal(name),
             table=sql.Identifier(name),
             key=sql.Identifier("id" if name == "organizations" else "org_id"),
             id=sql.Literal(org_id),
+            counters=sql.Literal(COUNTER_COLUMNS),
         )
         for name in tables
     ]
