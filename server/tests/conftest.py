@@ -21,6 +21,7 @@ from bivelio_server.kit.context import Services
 from bivelio_server.kit.embedded_postgres import EmbeddedPostgres, libpq_url
 from bivelio_server.kit.secrets import SecretKey
 from bivelio_server.settings import Settings
+from tests.working import noted
 from tests.world import Organization, World
 
 SECRET_KEY = "a secret key for tests, of more than 32 characters"
@@ -69,7 +70,7 @@ def clock() -> MovableClock:
 
 @pytest.fixture(scope="session")
 async def services(installation: Installation, clock: MovableClock) -> AsyncIterator[Services]:
-    async with opened(compose_services(installation, clock)) as services:
+    async with opened(compose_services(installation, clock)) as services, noted(services):
         yield services
 
 

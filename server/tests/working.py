@@ -26,3 +26,15 @@ async def working(
             await asyncio.wait_for(worker, _GRACE_SECONDS)
         wakeups.cancel()
         await asyncio.wait([wakeups])
+
+
+@asynccontextmanager
+async def noted(services: Services) -> AsyncIterator[None]:
+    """The journal of requests is written within this block."""
+    stop = asyncio.Event()
+    journal = asyncio.create_task(services.journal.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await journal

@@ -143,7 +143,7 @@ class InsufficientScope(APIError):
 
 
 class CreditsExhausted(APIError):
-    """The month's credits do not suffice; `details` says what is needed, what is left and when the next month begins."""
+    """The month's credits do not suffice. `details`: what is needed, what is available, when the next month begins."""
 
     status = 403
     code = "CREDITS_EXHAUSTED"

@@ -49,8 +49,9 @@ async def refund_lapsed(services: Services) -> int:
     while True:
         row = await services.database.call(_REFUND_LAPSED, (services.clock.now(), _BATCH))
         assert row is not None
-        refunded += row[0]
-        if row[0] < _BATCH:
+        batch: int = row[0]
+        refunded += batch
+        if batch < _BATCH:
             return refunded
 
 

@@ -53,7 +53,7 @@ async def list_usage(context: Context, data: UsageList) -> UsagePage:
     "limits", scope=Scope.read, effect=Effect.read,
     summary=Text("Obtiene los límites de peticiones y lo que queda", "Get the request limits and what is left of them"),
 )  # fmt: skip
-async def limits(context: Context, _data: LimitsRead) -> Limits:
+async def limits(context: Context, data: LimitsRead) -> Limits:  # noqa: ARG001 - nothing is asked
     return Limits.model_validate(await queries.limits(context))
 
 
@@ -61,7 +61,7 @@ async def limits(context: Context, _data: LimitsRead) -> Limits:
     "credits", scope=Scope.admin, effect=Effect.read,
     summary=Text("Obtiene los créditos del mes", "Get the month's credits"),
 )  # fmt: skip
-async def credits_of_month(context: Context, _data: CreditsRead) -> Credits:
+async def credits_of_month(context: Context, data: CreditsRead) -> Credits:  # noqa: ARG001 - nothing is asked
     row = await queries.credits_of_month(context)
     return Credits.model_validate({**row._asdict(), "month": month_name(row.month)})
 

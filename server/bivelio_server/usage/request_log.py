@@ -58,8 +58,9 @@ async def forget_requests(services: Services) -> int:
     while True:
         row = await services.database.call(_FORGET, (before, _BATCH))
         assert row is not None
-        forgotten += row[0]
-        if row[0] < _BATCH:
+        batch: int = row[0]
+        forgotten += batch
+        if batch < _BATCH:
             return forgotten
 
 

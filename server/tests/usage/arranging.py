@@ -1,0 +1,34 @@
+"""What the tests of usage share."""
+
+from typing import Any
+
+from tests.world import Client
+
+Json = dict[str, Any]
+
+
+async def ask(client: Client, path: str = "/v1/contacts", data: Json | None = None, **headers: str) -> str:
+    """Send a request, whatever comes of it; its id."""
+    speaking = Client(
+        client.http, {**client.headers, **{name.replace("_", "-"): text for name, text in headers.items()}}
+    )
+    reply = await speaking.post(path, data)
+    return str(reply.headers["x-request-id"])
+
+
+async def logged(client: Client, **filters: Any) -> list[Json]:
+    """The first page of the request log, newest first, without the requests that read it."""
+    page = await client.call("/v1/requests/list", {"per_page": 100, **filters})
+    found: list[Json] = page["requests"]
+    return [request for request in found if not request["operation"].startswith(("requests.", "usage."))]
+
+
+async def request_of(client: Client, request_id: str) -> Json:
+    found: Json = await client.call("/v1/requests/get", {"request_id": request_id})
+    return found
+
+
+async def usage(client: Client, **filters: Any) -> list[Json]:
+    page = await client.call("/v1/usage/list", {"per_page": 100, **filters})
+    found: list[Json] = page["usage"]
+    return found
