@@ -45,7 +45,6 @@ class Settings(BaseSettings):
     worker_slots: PositiveInt = Field(8, description="Durable steps that one process runs at once.")
     lease_seconds: PositiveInt = Field(30, description="How long a worker owns a run without a sign of life.")
     max_body_bytes: PositiveInt = Field(1_048_576, description="Largest body of a request.")
-    request_log_days: PositiveInt = Field(30, description="How long the request log is kept.")
     access_token_seconds: PositiveInt = Field(3600, description="Life of an access token.")
     refresh_token_days: PositiveInt = Field(30, description="Life of a refresh token that is not used.")
 

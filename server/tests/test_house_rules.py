@@ -31,7 +31,6 @@ SQL_MODULES = {
     "accounts/sign_in.py": "definer functions: there is no caller yet",
     "accounts/provisioning.py": "the operator's own connection",
     "usage/credits.py": "the ledger's functions",
-    "usage/request_log.py": "the definer function that forgets old requests",
     "webhooks/delivery.py": "the definer function that says what is due",
     "webhooks/queueing.py": "deliveries, in the transaction of their event",
     "webhooks/ledger.py": "deliveries and attempts, in batches",

@@ -78,6 +78,8 @@ class Context:
     cause: Cause = Cause()
     topics: set[str] = field(default_factory=set)
     later: Callable[[], Awaitable[Any]] | None = None
+    #: What the operation will be charged: what it declares, unless `charge` was told less.
+    credits: int = 0
 
     @property
     def now(self) -> datetime:
@@ -86,6 +88,12 @@ class Context:
     def reply_after_commit(self, reply: Callable[[], Awaitable[Any]]) -> None:
         """Let the door answer with what `reply` returns, once this transaction is committed and its locks are gone."""
         self.later = reply
+
+    def charge(self, amount: int) -> None:
+        """Charge fewer credits than the operation declares, or none. An output tells them as `context.credits`."""
+        if not 0 <= amount <= self.credits:
+            raise ValueError(f"{amount} credits are not within the {self.credits} declared")
+        self.credits = amount
 
     def changed(
         self, resource_type: str, resource_id: str, before: dict[str, Any] | None, after: dict[str, Any] | None

@@ -56,24 +56,68 @@ async def execute(call: Call) -> Output:
 
 
 async def handle(context: Context, operation: Operation, body: InOneTransaction[Any, Any], data: Input) -> Output:
-    """The handler and its entry in the audit log, in the transaction of `context`; any door's."""
+    """The handler, its entry in the audit log and its credits, in the transaction of `context`; any door's.
+
+    Credits come last, here and below: whoever else of the organisation spends some waits from then on.
+    """
+    context.credits = operation.credits
     output: Output = await body.handle(context, data)
     if operation.writes:
         await audit.write(context, operation.name)
+    if context.credits:
+        await context.services.credits.spend(context, operation.name, context.credits)
     return output
 
 
-async def record(
-    context: Context, operation: Operation, body: ThroughOutside[Any, Any, Any, Any], prepared: Output, outcome: Any
-) -> Output:
-    """The last part of an external operation and its entry in the audit log, in the transaction of `context`."""
-    output: Output = await body.record(context, prepared, outcome)
-    await audit.write(context, operation.name)
-    return output
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """One call of an external operation, in the parts that every door composes alike.
 
+    `key` is its idempotency key with the provider. What it may cost is reserved under `reservation_id` before the call,
+    and taken or refunded after it; what a crash leaves behind is refunded when the reservation's lease has ended.
+    """
 
-def outgoing_call(services: Services, idempotency_key: str) -> OutgoingCall:
-    return OutgoingCall(services.http, services.cipher, services.clock, idempotency_key)
+    operation: Operation
+    body: ThroughOutside[Any, Any, Any, Any]
+    key: str
+    reservation_id: str
+
+    async def prepare(self, context: Context, data: Input) -> Output:
+        context.credits = self.operation.credits
+        prepared: Output = await self.body.prepare(context, data)
+        await audit.write(context, self.operation.name, complete=False)
+        await self._reserve(context, context.credits)
+        return prepared
+
+    async def prepare_again(self, context: Context) -> None:
+        """Before the same call is repeated: what a failure or a crash refunded is reserved again."""
+        await self._reserve(context, self.operation.credits)
+
+    async def perform(self, services: Services, prepared: Output) -> Any:
+        call = OutgoingCall(services.http, services.cipher, services.clock, self.key)
+        return await self.body.perform(call, prepared)
+
+    async def record(self, context: Context, prepared: Output, outcome: Any) -> Output:
+        context.credits = self.operation.credits
+        output: Output = await self.body.record(context, prepared, outcome)
+        await audit.write(context, self.operation.name)
+        if self.operation.credits:
+            await context.services.credits.settle(context, self.reservation_id, context.credits)
+        return output
+
+    async def record_failure(self, context: Context, prepared: Output, error: IntegrationFailed) -> None:
+        await self.body.record_failure(context, prepared, error)
+        await audit.write(context, self.operation.name)
+        await self.refund(context)
+
+    async def refund(self, context: Context) -> None:
+        if self.operation.credits:
+            await context.services.credits.refund(context, self.reservation_id)
+
+    async def _reserve(self, context: Context, amount: int) -> None:
+        if self.operation.credits:
+            name, ledger = self.operation.name, context.services.credits
+            await ledger.reserve(context, name, amount, reservation_id=self.reservation_id)
 
 
 async def _execute_in_one(call: Call, body: InOneTransaction[Any, Any]) -> Output:
@@ -95,29 +139,32 @@ async def _execute_in_one(call: Call, body: InOneTransaction[Any, Any]) -> Outpu
 
 async def _execute_outside(call: Call, body: ThroughOutside[Any, Any, Any, Any]) -> Output:
     claim = call.claim
+    key = claim.outgoing_key(call.caller) if claim is not None else new_id("call")
+    outside = Outside(call.operation, body, key, new_id("cr"))
     async with _refusals_kept(call), call.transaction() as context:
         if claim is not None:
             await claim.take(context)
             await claim.hold(context)
-        prepared = await body.prepare(context, call.data)
-        await audit.write(context, call.operation.name, complete=False)
+        prepared = await outside.prepare(context, call.data)
     async with _refusals_kept(call, held=True):
-        outcome = await _perform(call, body, prepared)
+        outcome = await _perform(call, outside, prepared)
         async with call.transaction() as context:
-            output = await record(context, call.operation, body, prepared, outcome)
+            output = await outside.record(context, prepared, outcome)
             if claim is not None:
                 await claim.keep(context, output)
     return output
 
 
-async def _perform(call: Call, body: ThroughOutside[Any, Any, Any, Any], prepared: Output) -> Any:
-    key = call.claim.outgoing_key(call.caller) if call.claim is not None else new_id("call")
+async def _perform(call: Call, outside: Outside, prepared: Output) -> Any:
     try:
-        return await body.perform(outgoing_call(call.services, key), prepared)
+        return await outside.perform(call.services, prepared)
     except IntegrationFailed as error:
         async with call.transaction() as context:
-            await body.record_failure(context, prepared, error)
-            await audit.write(context, call.operation.name)
+            await outside.record_failure(context, prepared, error)
+        raise
+    except Exception:
+        async with call.transaction() as context:
+            await outside.refund(context)
         raise
 
 

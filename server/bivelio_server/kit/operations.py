@@ -20,6 +20,7 @@ from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.context import Context, OutgoingCall
 from bivelio_server.kit.errors import (
     APIError,
+    CreditsExhausted,
     IntegrationFailed,
     IntegrationRefused,
     InternalError,
@@ -187,6 +188,8 @@ class Feature:
         return {"doors": doors, "doors_reason": reason}
 
     def _add(self, verb: str, path: str | None, action: str | None, **declared: Any) -> None:
+        if declared["credits"]:
+            declared["errors"] |= {CreditsExhausted}
         self.operations.append(
             Operation(
                 name=f"{self.name}.{verb}",

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bivelio_server.kit.caller import Scope
-from bivelio_server.kit.context import Context, Services
+from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import Impossible, NotFound, Problem
 from bivelio_server.kit.models import Pagination
 from bivelio_server.kit.operations import DIRECT_DOORS, Effect, Feature
@@ -14,8 +14,6 @@ from bivelio_server.usage.environments import chosen_environment, visible_enviro
 from bivelio_server.usage.schemas import LoggedRequest, RequestList, RequestPage, RequestReference
 
 _USUAL_SPAN: Final = timedelta(hours=24)
-_FORGET: Final = "select forget_requests(%s, %s)"
-_BATCH: Final = 1000
 
 feature: Final = Feature(
     "requests", doors=DIRECT_DOORS, doors_reason="it shows the addresses of people, which no automation needs"
@@ -49,19 +47,6 @@ async def get(context: Context, data: RequestReference) -> LoggedRequest:
     if row is None:
         raise NotFound("request_id")
     return LoggedRequest.model_validate(row)
-
-
-async def forget_requests(services: Services) -> int:
-    """Remove what is older than the log is kept, of all organisations; how many requests there were."""
-    before = services.clock.now() - timedelta(days=services.settings.request_log_days)
-    forgotten = 0
-    while True:
-        row = await services.database.call(_FORGET, (before, _BATCH))
-        assert row is not None
-        batch: int = row[0]
-        forgotten += batch
-        if batch < _BATCH:
-            return forgotten
 
 
 def _first_moment(context: Context, data: RequestList) -> datetime | None:

@@ -7,8 +7,6 @@ import psycopg
 import pytest
 
 from bivelio_server.kit.clock import MovableClock
-from bivelio_server.kit.context import Services
-from bivelio_server.usage.request_log import forget_requests
 from tests.usage.arranging import ask, logged, request_of
 from tests.world import Organization
 
@@ -187,19 +185,3 @@ async def test_a_key_knows_its_last_use(acme: Organization, owner: psycopg.Conne
     ).fetchone()
 
     assert row == (True, "127.0.0.1")
-
-
-async def test_old_requests_are_forgotten(
-    acme: Organization, rival: Organization, services: Services, clock: MovableClock
-) -> None:
-    old = [await ask(acme.live), await ask(acme.sandbox), await ask(rival.live)]
-    clock.advance(days=services.settings.request_log_days - 1)
-    young = await ask(acme.live)
-    await services.journal.flush()
-    clock.advance(days=1, minutes=1)
-
-    assert await forget_requests(services) >= len(old)
-
-    assert await logged(acme.live, request_id=old[0]) == await logged(acme.sandbox, request_id=old[1]) == []
-    assert await logged(rival.live, request_id=old[2]) == []
-    assert len(await logged(acme.live, request_id=young)) == 1

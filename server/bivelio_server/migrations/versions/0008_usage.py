@@ -52,27 +52,22 @@ def _request_log() -> None:
     """)
     op.execute(organisation_table("request_log", rights="select"))
     op.execute("""
-        -- Walks the organisations, since each one's oldest requests are at hand by its index.
-        create function forget_requests(p_before timestamptz, p_limit int) returns int
+        create function prune_request_log(p_org uuid, p_before timestamptz, p_limit int) returns int
         language plpgsql security definer set search_path = public, pg_temp as $$
         declare
-            v_tenant record;
-            v_forgotten int := 0;
-            v_rows int;
+            v_removed int;
         begin
-            for v_tenant in select o.id, e.name from organizations o, unnest(array['live', 'sandbox']) as e (name) loop
-                delete from request_log where org_id = v_tenant.id and id in (
-                    select l.id from request_log l
-                     where l.org_id = v_tenant.id and l.environment = v_tenant.name and l.at < p_before
-                     order by l.at limit p_limit - v_forgotten);
-                get diagnostics v_rows = row_count;
-                v_forgotten := v_forgotten + v_rows;
-                exit when v_forgotten >= p_limit;
-            end loop;
-            return v_forgotten;
+            delete from request_log where org_id = p_org and id in (
+                select l.id from unnest(array['live', 'sandbox']) as e (name) cross join lateral (
+                    select o.id from request_log o
+                     where o.org_id = p_org and o.environment = e.name and o.at < p_before
+                     order by o.at limit p_limit) l
+                 limit p_limit);
+            get diagnostics v_removed = row_count;
+            return v_removed;
         end $$;
     """)
-    op.execute(definer_function("forget_requests(timestamptz, int)"))
+    op.execute(definer_function("prune_request_log(uuid, timestamptz, int)"))
 
 
 def _usage() -> None:
@@ -221,29 +216,31 @@ def _taking() -> None:
             v_zone text := (select timezone from organizations where id = v_org);
             v_day date := (p_now at time zone v_zone)::date;
             v_month date := date_trunc('month', v_day::timestamp)::date;
+            v_amount int := p_amount;
             v_state text;
         begin
             if p_lease_until is not null then
                 perform pg_advisory_xact_lock(hashtextextended(concat_ws(' ', 'credits', v_org, p_id), 0));
                 update credit_entries set lease_until = case when state = 'reserved' then p_lease_until end
-                 where org_id = v_org and id = p_id returning state into v_state;
+                 where org_id = v_org and id = p_id returning state, amount into v_state, v_amount;
                 if v_state in ('reserved', 'settled') then
                     granted := true;
                     return;
                 end if;
+                v_amount := coalesce(v_amount, p_amount);
             end if;
             granted := v_environment = 'sandbox' or take_from_month(
-                v_org, v_month, case when p_lease_until is null then p_amount else 0 end,
-                case when p_lease_until is null then 0 else p_amount end);
+                v_org, v_month, case when p_lease_until is null then v_amount else 0 end,
+                case when p_lease_until is null then 0 else v_amount end);
             if granted then
                 insert into credit_entries as e
                        (org_id, id, month, day, environment, at, operation, actor, key_id, request_id, cause, amount,
                         state, lease_until, settled_amount)
                 values (v_org, p_id, v_month, v_day, v_environment, p_now, p_operation, p_actor, p_key_id, p_request_id,
-                        p_cause, p_amount, case when p_lease_until is null then 'settled' else 'reserved' end,
-                        p_lease_until, case when p_lease_until is null then p_amount end)
+                        p_cause, v_amount, case when p_lease_until is null then 'settled' else 'reserved' end,
+                        p_lease_until, case when p_lease_until is null then v_amount end)
                 on conflict (org_id, id) do update
-                   set month = excluded.month, day = excluded.day, at = excluded.at, amount = excluded.amount,
+                   set month = excluded.month, day = excluded.day, at = excluded.at,
                        state = excluded.state, lease_until = excluded.lease_until;
                 return;
             end if;

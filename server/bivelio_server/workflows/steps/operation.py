@@ -1,13 +1,13 @@
 """Any operation as a step: the same handler as behind HTTP, with the workflow's rights."""
 
+import hashlib
 from typing import Any
 
 from pydantic import ValidationError
 
-from bivelio_server.kit import audit
 from bivelio_server.kit.door import insufficient_scope
 from bivelio_server.kit.errors import IntegrationFailed, NotFound
-from bivelio_server.kit.execution import handle, outgoing_call, record
+from bivelio_server.kit.execution import Outside, handle
 from bivelio_server.kit.models import Input
 from bivelio_server.kit.operations import InOneTransaction, Operation, ThroughOutside
 from bivelio_server.kit.origin import Door
@@ -24,10 +24,21 @@ async def perform(progress: Progress, step: OperationStep, state: StepState) -> 
         raise NotFound("uses")
     if isinstance(operation.body, InOneTransaction):
         await _in_one_transaction(progress, operation, operation.body, _input(progress, operation, step, state), state)
-    else:
-        if state.prepared is None:
-            await _prepare(progress, operation, operation.body, _input(progress, operation, step, state), state)
-        await _through_outside(progress, operation, operation.body, state)
+        return
+    outside = _outside(progress, operation, operation.body, state)
+    if state.prepared is None:
+        await _prepare(progress, outside, _input(progress, operation, step, state), state)
+    elif operation.credits:
+        await _prepare_again(progress, outside, state)
+    await _through_outside(progress, outside, state)
+
+
+def _outside(
+    progress: Progress, operation: Operation, body: ThroughOutside[Any, Any, Any, Any], state: StepState
+) -> Outside:
+    """Known by run and step, so that whoever takes the run over repeats the same call with the same reservation."""
+    key = f"{progress.state.id}:{state.step_id}"
+    return Outside(operation, body, key, f"cr_{hashlib.sha256(key.encode()).hexdigest()[:26]}")
 
 
 def _input(progress: Progress, operation: Operation, step: OperationStep, state: StepState) -> Input:
@@ -49,35 +60,35 @@ async def _in_one_transaction(
     progress.complete(state, output.model_dump())
 
 
-async def _prepare(
-    progress: Progress, operation: Operation, body: ThroughOutside[Any, Any, Any, Any], data: Input, state: StepState
-) -> None:
+async def _prepare(progress: Progress, outside: Outside, data: Input, state: StepState) -> None:
     """What was prepared is recorded, so that after a crash the same call is made again, with the same key."""
     context = await progress.acting_context()
-    _require_right(context.caller.may(operation.scope, operation.resource), operation)
+    _require_right(context.caller.may(outside.operation.scope, outside.operation.resource), outside.operation)
     progress.effect_of = state.step_id
-    state.prepared = (await body.prepare(context, data)).model_dump(mode="json")
-    await audit.write(context, operation.name, complete=False)
+    state.prepared = (await outside.prepare(context, data)).model_dump(mode="json")
     progress.save(state)
 
 
-async def _through_outside(
-    progress: Progress, operation: Operation, body: ThroughOutside[Any, Any, Any, Any], state: StepState
-) -> None:
+async def _prepare_again(progress: Progress, outside: Outside, state: StepState) -> None:
+    context = await progress.acting_context()
+    progress.effect_of = state.step_id
+    await outside.prepare_again(context)
+
+
+async def _through_outside(progress: Progress, outside: Outside, state: StepState) -> None:
     await progress.commit()
-    prepared = body.prepared.model_validate(state.prepared)
+    prepared = outside.body.prepared.model_validate(state.prepared)
     try:
-        outcome = await body.perform(outgoing_call(progress.services, f"{progress.state.id}:{state.step_id}"), prepared)
+        outcome = await outside.perform(progress.services, prepared)
     except IntegrationFailed as error:
         context = await progress.acting_context()
         progress.effect_of = state.step_id
-        await body.record_failure(context, prepared, error)
-        await audit.write(context, operation.name)
+        await outside.record_failure(context, prepared, error)
         await progress.commit()
         raise
     context = await progress.acting_context()
     progress.effect_of = state.step_id
-    output = await record(context, operation, body, prepared, outcome)
+    output = await outside.record(context, prepared, outcome)
     state.attempts += 1
     progress.complete(state, output.model_dump())
 
