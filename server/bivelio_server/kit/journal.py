@@ -33,12 +33,12 @@ LOST: Final = Counter("bivelio_journal_lost_total", "Requests that the request l
 
 @dataclass(slots=True)
 class RequestRecord:
-    """One answered request. `at` is ISO 8601 in UTC, when it arrived; texts hold neither NUL nor surrogates."""
+    """One answered request. `arrived_at` is in seconds of the epoch; texts hold neither NUL nor surrogates."""
 
     org_id: UUID
     request_id: str
     environment: str
-    at: str
+    arrived_at: float
     operation: str
     path: str
     status: int

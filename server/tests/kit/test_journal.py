@@ -52,9 +52,10 @@ def quiet() -> Iterator[None]:
 
 def record(organization: Organization, request_id: str = "req_1", **fields) -> RequestRecord:
     usual = {
-        "environment": "live", "at": datetime.now(UTC).isoformat(), "operation": "contacts.list",
-        "path": "/v1/contacts", "status": 200, "error_code": None, "duration_ms": 1.5, "actor": "key:key_1", "key_id": "key_1", "address": None,
-        "door": "http", "idempotency_key_hash": None, "replayed": False, "api_version": None, "user_agent": None,
+        "environment": "live", "arrived_at": datetime.now(UTC).timestamp(), "operation": "contacts.list",
+        "path": "/v1/contacts", "status": 200, "error_code": None, "duration_ms": 1.5, "actor": "key:key_1",
+        "key_id": "key_1", "address": None, "door": "http", "idempotency_key_hash": None, "replayed": False,
+        "api_version": None, "user_agent": None,
     }  # fmt: skip
     return RequestRecord(organization.id, request_id, **(usual | fields))
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.world import Client
+from tests.world import Client, Organization
 
 Json = dict[str, Any]
 
@@ -32,3 +32,23 @@ async def usage(client: Client, **filters: Any) -> list[Json]:
     page = await client.call("/v1/usage/list", {"per_page": 100, **filters})
     found: list[Json] = page["usage"]
     return found
+
+
+async def credits_of(client: Client) -> tuple[int, int, int]:
+    """Used, reserved and remaining in this month."""
+    month = await client.call("/v1/usage/credits")
+    return month["used"], month["reserved"], month["remaining"]
+
+
+async def entries(client: Client, **filters: Any) -> list[Json]:
+    """What happened to the credits, newest first."""
+    page = await client.call("/v1/usage/list_credit_entries", {"per_page": 100, **filters})
+    found: list[Json] = page["entries"]
+    return found
+
+
+def give_credits(organization: Organization, monthly: int) -> None:
+    """An allowance of its own."""
+    organization.world.database.execute(
+        "update organizations set monthly_credits = %s where id = %s", (monthly, organization.id)
+    )

@@ -98,11 +98,12 @@ def _journal() -> None:
         language plpgsql security definer set search_path = public, pg_temp as $$
         begin
             with given as materialized (
-                select r.*, (r.at at time zone o.timezone)::date as day
+                select r.*, to_timestamp(r.arrived_at) as at,
+                       (to_timestamp(r.arrived_at) at time zone o.timezone)::date as day
                   from jsonb_to_recordset(p_records) as r (
-                       org_id uuid, id uuid, request_id text, environment text, at timestamptz, operation text, path text,
-                       status int, error_code text, duration_ms double precision, actor text, key_id text, address text,
-                       door text, idempotency_key_hash text, replayed boolean, api_version text, user_agent text)
+                       org_id uuid, id uuid, request_id text, environment text, arrived_at double precision,
+                       operation text, path text, status int, error_code text, duration_ms double precision, actor text,
+                       key_id text, address text, door text, idempotency_key_hash text, replayed boolean, api_version text, user_agent text)
                   join organizations o on o.id = r.org_id
             ), logged as (
                 insert into request_log

@@ -8,6 +8,7 @@ from tests.permissions.samples import (
     contacts,
     keys,
     notices,
+    usage,
     webhooks,
     workflows,
 )
@@ -17,6 +18,7 @@ SAMPLES: Final[Samples] = {
     **contacts.SAMPLES,
     **keys.SAMPLES,
     **notices.SAMPLES,
+    **usage.SAMPLES,
     **webhooks.SAMPLES,
     **workflows.SAMPLES,
 }
