@@ -57,6 +57,8 @@ class OperationsDoor:
             output = await execute(Call(operation, caller, data, self._services, origin, claim=claim))
         except Replayed as stored:
             request.state.replayed = True
+            if stored.status >= 400:
+                request.state.error_code = json.loads_trusted(stored.body)["error"]["code"]
             return Response(stored.body, stored.status, _REPLAYED, media_type="application/json")
         return json_response(_success(output))
 

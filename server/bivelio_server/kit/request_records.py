@@ -41,7 +41,7 @@ def request_record(
         operation=state.get("operation", OTHER) if operation is None else operation.name,
         path=_shown(path, _LONGEST_PATH),
         status=status,
-        error_code=error_code,
+        error_code=error_code or state.get("error_code"),
         duration_ms=round(seconds * 1000, 2),
         actor=caller.actor,
         key_id=caller.key_id,

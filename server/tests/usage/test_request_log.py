@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from bivelio_server.kit.clock import MovableClock
+from bivelio_server.kit.context import Services
 from tests.usage.arranging import ask, logged, request_of
 from tests.world import Organization
 
@@ -137,6 +138,14 @@ async def test_a_repeated_write_says_so(acme: Organization) -> None:
     assert re.fullmatch("[0-9a-f]{16}", first["idempotency_key_hash"])
 
 
+async def test_a_repeated_refusal_has_its_code(acme: Organization) -> None:
+    ids = [await ask(acme.live, "/v1/contacts/update", {"id": "ct_nobody"}, Idempotency_Key="once") for _ in range(2)]
+
+    again = await request_of(acme.live, ids[1])
+
+    assert (again["replayed"], again["status"], again["error_code"]) == (True, 404, "RESOURCE_NOT_FOUND")
+
+
 async def test_the_sandbox_sees_its_own_requests_only(acme: Organization) -> None:
     live, sandbox = await ask(acme.live), await ask(acme.sandbox)
 
@@ -185,3 +194,20 @@ async def test_a_key_knows_its_last_use(acme: Organization, owner: psycopg.Conne
     ).fetchone()
 
     assert row == (True, "127.0.0.1")
+
+
+async def test_old_requests_are_removed(
+    acme: Organization, rival: Organization, services: Services, clock: MovableClock, owner: psycopg.Connection
+) -> None:
+    old = [await ask(acme.live), await ask(acme.sandbox), await ask(acme.live)]
+    theirs = await ask(rival.live)
+    clock.advance(hours=1)
+    young = await ask(acme.live)
+    await services.journal.flush()
+    before = clock.now() - timedelta(minutes=30)
+
+    removed = [owner.execute("select prune_request_log(%s, %s, 2)", (acme.id, before)).fetchone() for _ in range(3)]
+
+    assert removed == [(2,), (1,), (0,)]
+    assert [await logged(acme.live, request_id=request_id) for request_id in old] == [[]] * 3
+    assert len(await logged(acme.live, request_id=young)) == len(await logged(rival.live, request_id=theirs)) == 1
