@@ -20,7 +20,8 @@ from starlette.types import ASGIApp
 
 from bivelio_server.app import compose_services, create_app, opened
 from bivelio_server.installation import Installation
-from bivelio_server.kit import audit
+from bivelio_server.kit import audit, middleware
+from bivelio_server.kit.journal import Journal
 
 ROUNDS = 12
 REQUESTS = 120
@@ -32,10 +33,12 @@ class Way:
     """One way of asking: of an application, with some of its guards."""
 
     app: ASGIApp
+    journal: Journal
     key: str
     limited: bool = True
     idempotent: bool = True
     audited: bool = True
+    logged: bool = True
 
     async def ask(self, path: str, data: dict[str, Any]) -> None:
         body = json.dumps({"data": data}).encode()
@@ -58,15 +61,18 @@ async def measure(here: Place, installation: Installation) -> None:
     """Prints what each guard adds to one request, and its share of the whole."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     async with AsyncExitStack() as stack:
-        app = await _application(stack, installation)
-        without_walls = await _application(stack, replace(installation, serving_url=installation.owner_url))
-        whole = Way(app, here.key)
+        app, journal = await _application(stack, installation)
+        without_walls, its_journal = await _application(
+            stack, replace(installation, serving_url=installation.owner_url)
+        )
+        whole = Way(app, journal, here.key)
         ways = {
             "all": whole,
             "limits": replace(whole, limited=False),
             "idempotency": replace(whole, idempotent=False),
             "audit": replace(whole, audited=False),
-            "row-level security": replace(whole, app=without_walls),
+            "request log": replace(whole, logged=False),
+            "row-level security": replace(whole, app=without_walls, journal=its_journal),
         }
         for operation, path in PATHS.items():
             _report(operation, await _costs(here, installation, path, ways))
@@ -92,7 +98,7 @@ async def _costs(
     rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for number in range(ROUNDS + 1):
         for name, way in ways.items():
-            with _limits(here, installation, way.limited), _audit(way.audited):
+            with _limits(here, installation, way.limited), _audit(way.audited), _request_log(way.logged):
                 cost = await _round(here, path, way, number)
             if number:  # the first one warms up
                 rounds[name].append(cost)
@@ -106,6 +112,7 @@ async def _round(here: Place, path: str, way: Way, number: int) -> tuple[float, 
     server, postgres = time.process_time(), here.postgres_cpu()
     for position in range(REQUESTS):
         await way.ask(path, FILTER if path == PATHS["contacts.list"] else _contact(number, position))
+    await way.journal.flush()
     server, postgres = time.process_time() - server, here.postgres_cpu() - postgres
     return 1e6 * server / REQUESTS, 1e6 * postgres / REQUESTS
 
@@ -137,9 +144,20 @@ def _audit(wanted: bool) -> Iterator[None]:
         audit.write = write  # type: ignore[assignment]
 
 
-async def _application(stack: AsyncExitStack, installation: Installation) -> ASGIApp:
+@contextmanager
+def _request_log(wanted: bool) -> Iterator[None]:
+    made: Callable[..., Any] = middleware.request_record
+    if not wanted:
+        middleware.request_record = lambda *_: None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        middleware.request_record = made  # type: ignore[assignment]
+
+
+async def _application(stack: AsyncExitStack, installation: Installation) -> tuple[ASGIApp, Journal]:
     services = await stack.enter_async_context(opened(compose_services(installation)))
-    return create_app(services, installation)
+    return create_app(services, installation), services.journal
 
 
 def _contact(number: int, position: int) -> dict[str, Any]:

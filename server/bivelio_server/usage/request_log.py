@@ -52,7 +52,8 @@ async def get(context: Context, data: RequestReference) -> LoggedRequest:
 def _first_moment(context: Context, data: RequestList) -> datetime | None:
     if data.from_ is not None or data.request_id is not None:
         return data.from_
-    return (data.to or context.now) - _USUAL_SPAN
+    last = data.to or context.now
+    return last - _USUAL_SPAN if last.year > 1 else None  # the calendar begins there
 
 
 _BACKWARDS: Final = Text("El campo 'to' es anterior a 'from'.", "The field 'to' is before 'from'.")

@@ -92,6 +92,7 @@ class Known:
             "/v1/webhooks/resend": lambda: {"delivery_id": self._make_delivery()},
             "/v1/webhooks/recover": lambda: {"webhook_id": self._make_webhook(), "since": "2026-01-01T00:00:00Z"},
             "/v1/notices/read": lambda: {"id": notice},
+            "/v1/requests/get": lambda: {"request_id": self._ask()},
             "/v1/keys/revoke": lambda: {"id": self._make("keys", name="Soon revoked")["id"]},
         }
 
@@ -102,6 +103,9 @@ class Known:
     def within_reach(self, data: dict[str, Any]) -> dict[str, Any]:
         """The same data, but no webhook leaves this machine."""
         return {**data, "url": self._url} if str(data.get("url", "")).startswith("http") else data
+
+    def _ask(self) -> str:
+        return self._http.post("/v1/contacts").headers["x-request-id"]
 
     def _make_contact(self) -> str:
         return str(self._make("contacts", name="Known")["id"])
