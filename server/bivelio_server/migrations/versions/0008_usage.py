@@ -46,6 +46,7 @@ def _request_log() -> None:
             primary key (org_id, id)
         );
         create index request_log_newest on request_log (org_id, environment, at desc, id desc);
+        create index request_log_failed on request_log (org_id, environment, at desc, id desc) where status >= 400;
         create index request_log_request on request_log (org_id, request_id);
         comment on column request_log.address is 'personal';
         comment on column request_log.user_agent is 'personal';
