@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bivelio_server.accounts.authentication import Authentication
 from bivelio_server.kit.admission import Admitted, Limits, client_address
 from bivelio_server.kit.context import Services
+from bivelio_server.kit.door import announce_version
 from bivelio_server.kit.errors import APIError
 
 REFUSED: Final = Counter("bivelio_rate_limited_total", "Requests refused since there were too many.", ["by"])
@@ -29,11 +30,13 @@ class Admission:
         self._app = app
         self._settings = services.settings
         self._clock = services.clock
+        self._versions = services.catalogue.versions
         self._authentication = authentication
         self._gate = _AddressGate(services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
+        announce_version(request, self._versions)
         request.state.admitted = admitted = await self._admit(request)
         if admitted.limits is not None:
             if admitted.limits.retry_after:

@@ -13,7 +13,7 @@ from bivelio_server.kit.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from bivelio_server.kit.openapi import error_replies
+from bivelio_server.kit.openapi import VERSION_PARAMETER, error_replies, reply
 
 AUTH_MODELS: Final = [(PasswordGrant, "validation"), (RefreshGrant, "validation"), (Tokens, "serialization")]
 _ERRORS: Final = (
@@ -24,7 +24,6 @@ _ERRORS: Final = (
 
 def auth_paths(refs: dict[Any, Any]) -> dict[str, Any]:
     grants = [refs[PasswordGrant, "validation"], refs[RefreshGrant, "validation"]]
-    tokens = {"application/json": {"schema": refs[Tokens, "serialization"]}}
     return {
         "/v1/auth/token": {
             "post": {
@@ -33,6 +32,7 @@ def auth_paths(refs: dict[Any, Any]) -> dict[str, Any]:
                 "summary": "Sign in, or trade a refresh token",
                 "security": [],
                 "parameters": [
+                    VERSION_PARAMETER,
                     {
                         "name": "grant_type",
                         "in": "query",
@@ -51,7 +51,7 @@ def auth_paths(refs: dict[Any, Any]) -> dict[str, Any]:
                     "content": {"application/json": {"schema": {"anyOf": grants}}},
                 },
                 "responses": {
-                    "200": {"description": "Tokens.", "content": tokens},
+                    "200": reply("Tokens.", refs[Tokens, "serialization"]),
                     **error_replies(_ERRORS, refs),
                 },
             }

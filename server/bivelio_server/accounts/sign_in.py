@@ -16,7 +16,7 @@ from bivelio_server.accounts.passwords import PasswordCheck
 from bivelio_server.accounts.tokens import AccessTokens, Session
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.context import Services
-from bivelio_server.kit.door import json_response, method_not_allowed, read_json
+from bivelio_server.kit.door import choose_version, json_response, method_not_allowed, read_json
 from bivelio_server.kit.errors import (
     CredentialsExpired,
     NotAuthenticated,
@@ -70,6 +70,7 @@ class SignIn:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
+        choose_version(request, self._services.catalogue.versions, None)
         if request.method != "POST":
             raise method_not_allowed(request.method)
         request.state.operation = "auth.token"

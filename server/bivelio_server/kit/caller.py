@@ -36,7 +36,7 @@ class Caller:
 
     `actor` is `user:<uuid>`, `key:<id>` or `workflow:<id>`. `rights` holds what it may do, as scopes (`write`)
     and narrow scopes (`contacts:write`). `user_id` is the person behind it: itself, the key's maker, the
-    workflow's activator. `api_version` is what its key was made for.
+    workflow's activator. `api_version` is the version of the API that its key is pinned to.
     """
 
     org_id: UUID

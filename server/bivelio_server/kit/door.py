@@ -1,6 +1,8 @@
 """The HTTP door: `POST <path>` with `{"action": …, "data": {…}}` for every operation of the catalogue."""
 
+from collections.abc import Callable
 from email.message import Message
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -29,6 +31,7 @@ from bivelio_server.kit.operations import Operation
 from bivelio_server.kit.origin import Door, Origin
 from bivelio_server.kit.text import Language, Text, negotiate_language
 from bivelio_server.kit.validation import MAX_PROBLEMS, validation_failed
+from bivelio_server.kit.versions import HEADER, Versions
 
 
 class OperationsDoor:
@@ -48,11 +51,14 @@ class OperationsDoor:
         caller = admitted.require_caller()
         if not caller.may(operation.scope, operation.resource):
             raise insufficient_scope(operation)
+        versions = self._services.catalogue.versions
+        version = choose_version(request, versions, caller.api_version)
         key = _idempotency_key(request, operation)
         body = await read_json(request, operation.max_body_bytes or self._services.settings.max_body_bytes)
-        data = read_envelope(operation, body)
+        data = read_envelope(operation, body, versions, version)
         origin = Origin(Door.http, request.state.request_id, admitted.address)
-        claim = _claim(request, operation, key, body) if key else None
+        shown = partial(_success, operation, versions, version)
+        claim = _claim(request, operation, key, [version, _data(body)], shown) if key else None
         try:
             output = await execute(Call(operation, caller, data, self._services, origin, claim=claim))
         except Replayed as stored:
@@ -60,7 +66,7 @@ class OperationsDoor:
             if stored.status >= 400:
                 request.state.error_code = json.loads_trusted(stored.body)["error"]["code"]
             return Response(stored.body, stored.status, _REPLAYED, media_type="application/json")
-        return json_response(_success(output))
+        return json_response(shown(output))
 
     def _operation(self, request: Request) -> Operation:
         operation = self._services.catalogue.at(request.scope["path"])
@@ -71,8 +77,8 @@ class OperationsDoor:
         return operation
 
 
-def _success(output: Output) -> dict[str, Any]:
-    return {"success": True, "data": output.model_dump()}
+def _success(operation: Operation, versions: Versions, version: str, output: Output) -> dict[str, Any]:
+    return {"success": True, "data": versions.output_data(version, operation.name, output.model_dump())}
 
 
 def _idempotency_key(request: Request, operation: Operation) -> str | None:
@@ -81,14 +87,24 @@ def _idempotency_key(request: Request, operation: Operation) -> str | None:
     return None if key is None or not operation.writes else idempotency.require_acceptable(key)
 
 
-def _claim(request: Request, operation: Operation, key: str, body: json.JSONValue) -> Claim:
-    data = body.get("data", {}) if isinstance(body, dict) else {}
+def _data(body: json.JSONValue) -> json.JSONValue:
+    return body.get("data", {}) if isinstance(body, dict) else {}
+
+
+def _claim(
+    request: Request,
+    operation: Operation,
+    key: str,
+    asked: json.JSONValue,
+    shown: Callable[[Output], dict[str, Any]],
+) -> Claim:
+    """The key with what was `asked`: the same data in another version is another request."""
     language = negotiate_language(request.headers.get("accept-language"))
     return Claim(
         operation,
         key,
-        idempotency.digest_of(data),
-        render=lambda output: json.dumps(_success(output)),
+        idempotency.digest_of(asked),
+        render=lambda output: json.dumps(shown(output)),
         render_refusal=lambda error: json.dumps(failure(error, language)),
     )
 
@@ -96,6 +112,17 @@ def _claim(request: Request, operation: Operation, key: str, body: json.JSONValu
 def failure(error: APIError, language: Language) -> dict[str, Any]:
     """The body of a refusal."""
     return {"success": False, "error": error.render(language)}
+
+
+def announce_version(request: Request, versions: Versions) -> None:
+    """The version that the reply names until the request's own is chosen."""
+    request.state.api_version = versions.or_newest(request.headers.get(HEADER))
+
+
+def choose_version(request: Request, versions: Versions, pinned: str | None) -> str:
+    """The version that answers this request and that its reply names. Raises ValidationFailed."""
+    request.state.api_version = version = versions.chosen(request.headers.get(HEADER), pinned)
+    return version
 
 
 def json_response(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -154,8 +181,8 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
     return b"".join(chunks)
 
 
-def read_envelope(operation: Operation, body: json.JSONValue) -> Input:
-    """The operation's input out of the envelope. Raises ValidationFailed."""
+def read_envelope(operation: Operation, body: json.JSONValue, versions: Versions, version: str) -> Input:
+    """The operation's input out of the envelope of a caller of `version`. Raises ValidationFailed."""
     if not isinstance(body, dict):
         raise ValidationFailed(Problem("body", "object", _NOT_AN_OBJECT))
     unknown = [name for name in body if name not in ("action", "data")]
@@ -163,8 +190,9 @@ def read_envelope(operation: Operation, body: json.JSONValue) -> Input:
         raise ValidationFailed([Problem(name[:100], "unknown_field", _unknown_member(name)) for name in unknown[:20]])
     if body.get("action", operation.action) != operation.action:
         raise ValidationFailed(Problem("action", "one_of", _wrong_action(operation)))
+    data = versions.input_data(version, operation.name, body.get("data", {}))
     try:
-        return operation.input.model_validate(_bounded(operation, body.get("data", {})))
+        return operation.input.model_validate(_bounded(operation, data))
     except ValidationError as error:
         raise validation_failed(error) from None
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections.abc import Iterator
 from typing import Final
 
 import structlog
@@ -20,6 +21,7 @@ from bivelio_server.kit.errors import APIError, InternalError, NotFound, Unavail
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.request_records import OTHER, request_record
 from bivelio_server.kit.text import negotiate_language
+from bivelio_server.kit.versions import HEADER
 
 _log = structlog.get_logger()
 _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,100}")
@@ -71,10 +73,14 @@ class _Exchange:
             message["headers"] = [*message.get("headers", []), *self._headers()]
         await self._send(message)
 
-    def _headers(self) -> list[tuple[bytes, bytes]]:
+    def _headers(self) -> Iterator[tuple[bytes, bytes]]:
+        yield b"x-request-id", self.request_id.encode()
+        version = getattr(self._request.state, "api_version", None)
+        if version is not None:
+            yield HEADER.lower().encode(), version.encode()
         admitted: Admitted | None = getattr(self._request.state, "admitted", None)
-        limits = admitted.limits.headers if admitted is not None and admitted.limits is not None else []
-        return [(b"x-request-id", self.request_id.encode()), *limits]
+        if admitted is not None and admitted.limits is not None:
+            yield from admitted.limits.headers
 
     async def fail(self, error: Exception) -> None:
         if self._status:

@@ -22,6 +22,8 @@ from bivelio_server.kit.idempotency import HEADER, KeyInFlight, KeyOfAnotherRequ
 from bivelio_server.kit.models import Output
 from bivelio_server.kit.operations import Catalogue, Operation
 from bivelio_server.kit.origin import Door
+from bivelio_server.kit.versions import HEADER as VERSION_HEADER
+from bivelio_server.kit.versions import VersionChange, Versions
 
 _REF: Final = "#/components/schemas/{model}"
 ALWAYS: Final[tuple[type[APIError], ...]] = (
@@ -30,6 +32,7 @@ ALWAYS: Final[tuple[type[APIError], ...]] = (
 )  # fmt: skip
 #: What any write can answer beside, since it takes an Idempotency-Key.
 _OF_WRITES: Final[tuple[type[APIError], ...]] = (KeyInFlight, KeyOfAnotherRequest)
+VERSION_PARAMETER: Final = {"$ref": "#/components/parameters/ApiVersion"}
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"ApiKey": []}, {"Bearer": []}]
 
 
@@ -69,14 +72,19 @@ def build_document(catalogue: Catalogue, *, version: str, address: str, extra: d
     paths = {operation.path: {"post": _endpoint(operation, refs)} for operation in operations}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "BiVelio API", "version": version, "license": {"name": "Apache-2.0"}},
+        "info": {
+            "title": "BiVelio API",
+            "version": version,
+            "license": {"name": "Apache-2.0"},
+            **_versions(catalogue.versions),
+        },
         "servers": [{"url": address}],
         "paths": {**paths, **extra["paths"](refs)},
         "webhooks": extra["webhooks"](refs),
         "components": {
             "schemas": definitions.get("$defs", {}),
-            "parameters": _PARAMETERS,
-            "headers": _HEADERS,
+            "parameters": {**_PARAMETERS, "ApiVersion": _version_parameter(catalogue.versions)},
+            "headers": {**_HEADERS, VERSION_HEADER: _version_header(catalogue.versions)},
             "securitySchemes": {
                 "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                 "Bearer": {"type": "http", "scheme": "bearer"},
@@ -84,6 +92,42 @@ def build_document(catalogue: Catalogue, *, version: str, address: str, extra: d
         },
         "security": _SECURITY,
     }
+
+
+def _versions(versions: Versions) -> dict[str, Any]:
+    """The versions of the API, which are not those of the server, and what each broke."""
+    return {
+        "x-api-version": versions.newest,
+        "x-api-versions": [{"version": known.date, "summary": known.summary.en} for known in versions],
+        "x-api-changes": [_change(change) for change in versions.changes],
+    }
+
+
+def _change(change: VersionChange) -> dict[str, Any]:
+    return {
+        "version": change.version,
+        "operation": change.operation,
+        "events": sorted(change.events),
+        "summary": change.summary.en,
+    }
+
+
+def _version_parameter(versions: Versions) -> dict[str, Any]:
+    return {
+        "name": VERSION_HEADER,
+        "in": "header",
+        "required": False,
+        "description": "The version of the API to answer in; by default the one that the key is pinned to.",
+        "schema": _known_version(versions),
+    }
+
+
+def _version_header(versions: Versions) -> dict[str, Any]:
+    return {"description": "The version of the API that answered.", "schema": _known_version(versions)}
+
+
+def _known_version(versions: Versions) -> dict[str, Any]:
+    return {"type": "string", "enum": [known.date for known in versions], "examples": [versions.newest]}
 
 
 def _endpoint(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
@@ -106,14 +150,15 @@ def _endpoint(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
             "content": {"application/json": {"schema": envelope}},
         },
         "responses": {
-            "200": _reply("The operation's output.", _success(refs[operation.output, "serialization"])),
+            "200": reply("The operation's output.", _success(refs[operation.output, "serialization"])),
             **error_replies([*always, *operation.errors], refs),
         },
     }
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
-    return [{"$ref": "#/components/parameters/IdempotencyKey"}] if operation.writes else []
+    of_writes = [{"$ref": "#/components/parameters/IdempotencyKey"}] if operation.writes else []
+    return [VERSION_PARAMETER, *of_writes]
 
 
 def _describe(operation: Operation) -> str:
@@ -139,14 +184,15 @@ def error_replies(errors: Iterable[type[APIError]], refs: dict[Any, Any]) -> dic
     codes: dict[int, set[str]] = {}
     for error in errors:
         codes.setdefault(error.status, set()).add(error.code)
-    reply = refs[ErrorReply, "serialization"]
-    return {str(status): _reply(", ".join(sorted(codes[status])), reply) for status in sorted(codes)}
+    schema = refs[ErrorReply, "serialization"]
+    return {str(status): reply(", ".join(sorted(codes[status])), schema) for status in sorted(codes)}
 
 
-def _reply(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+def reply(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A reply with its headers."""
     return {
         "description": description,
-        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS},
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in (*_HEADERS, VERSION_HEADER)},
         "content": {"application/json": {"schema": schema}},
     }
 

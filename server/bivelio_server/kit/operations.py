@@ -28,6 +28,7 @@ from bivelio_server.kit.errors import (
 from bivelio_server.kit.models import Input, Output
 from bivelio_server.kit.origin import Door
 from bivelio_server.kit.text import Text
+from bivelio_server.kit.versions import VERSIONS, Versions
 
 InT = TypeVar("InT", bound=Input)
 OutT = TypeVar("OutT", bound=Output)
@@ -201,9 +202,10 @@ class Feature:
 
 
 class Catalogue:
-    """All operations, by name and by path. One path, one operation."""
+    """All operations, by name and by path, and the versions of their shapes. One path, one operation."""
 
-    def __init__(self, features: Iterable[Feature]) -> None:
+    def __init__(self, features: Iterable[Feature], versions: Versions = VERSIONS) -> None:
+        self.versions = versions
         self._by_name: dict[str, Operation] = {}
         self._by_path: dict[str, Operation] = {}
         for feature in features:
