@@ -20,6 +20,9 @@ test: setup ## Run all tests, on a PostgreSQL that they start themselves
 check: setup ## Lint, types, import rules
 	@cd server && ../$(BIN)/ruff check . && ../$(BIN)/ruff format --check . && ../$(BIN)/mypy && ../$(BIN)/lint-imports
 
+compat: setup ## Refuse a break of the API's contract that no new version declares (BASE=revision)
+	@cd server && ../$(BIN)/python -m tests.contract.compare_with_main $(BASE)
+
 bench: setup ## Measure the figures of docs/benchmarks.md, all in one run
 	@$(BIN)/python benchmarks/run.py
 
@@ -51,4 +54,4 @@ lock: setup ## Resolve the locks anew (needs uv)
 	@$(INSTALL) --no-deps --no-build-isolation -e server
 	@touch $@ .venv/.running
 
-.PHONY: help setup run test check bench demo contract lock
+.PHONY: help setup run test check compat bench demo contract lock
