@@ -23,7 +23,7 @@ from bivelio_server.contacts import operations as contacts
 from bivelio_server.durable import Lane, TaskHandler, Worker
 from bivelio_server.events import announced
 from bivelio_server.events.definitions import EventCatalogue
-from bivelio_server.health import livez, metrics, readyz
+from bivelio_server.health import livez, readyz
 from bivelio_server.installation import Installation
 from bivelio_server.kit.clock import Clock
 from bivelio_server.kit.context import Reaction, Services
@@ -36,6 +36,7 @@ from bivelio_server.kit.openapi import build_document
 from bivelio_server.kit.operations import Catalogue, Feature
 from bivelio_server.kit.secrets import Cipher
 from bivelio_server.kit.wakeups import Wakeups
+from bivelio_server.metrics import metrics
 from bivelio_server.notices import operations as notices
 from bivelio_server.reference_page import reference_routes
 from bivelio_server.usage import operations as usage
@@ -112,9 +113,7 @@ def create_app(services: Services, installation: Installation) -> Starlette:
         routes=[
             Route("/v1/auth/token", behind(SignIn(services, authentication, tokens))),
             Mount("/v1", behind(OperationsDoor(services))),
-            Route("/livez", livez),
-            Route("/readyz", readyz(services)),
-            Route("/metrics", metrics(services)),
+            *_operator_routes(services),
             *reference_routes(openapi_document(services.catalogue, "/")),
         ],
         exception_handlers={HTTPException: render_http_exception},
@@ -122,6 +121,21 @@ def create_app(services: Services, installation: Installation) -> Starlette:
     app.router.redirect_slashes = False
     app.add_middleware(RequestMiddleware, services=services)
     return app
+
+
+def create_operator_app(services: Services) -> Starlette:
+    """What a process that only works answers: to its operator, nobody else."""
+    app = Starlette(routes=_operator_routes(services), exception_handlers={HTTPException: render_http_exception})
+    app.add_middleware(RequestMiddleware, services=services)
+    return app
+
+
+def _operator_routes(services: Services) -> list[Route]:
+    return [
+        Route("/livez", livez),
+        Route("/readyz", readyz(services)),
+        Route("/metrics", metrics(services, VERSION)),
+    ]
 
 
 def openapi_document(catalogue: Catalogue, address: str) -> dict[str, Any]:

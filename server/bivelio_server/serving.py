@@ -1,22 +1,26 @@
 """The processes: `serve` answers requests and works, `worker` only works."""
 
 import asyncio
+import importlib
 import selectors
 import signal
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Final
 
 import structlog
 import uvicorn
 import uvloop
+from starlette.applications import Starlette
 
-from bivelio_server.app import compose_services, compose_worker, create_app, opened
+from bivelio_server.app import VERSION, compose_services, compose_worker, create_app, create_operator_app, opened
 from bivelio_server.installation import Installation, InstallationError
+from bivelio_server.kit import tracing
 from bivelio_server.kit.context import Services
+from bivelio_server.kit.event_loop import watch_event_loop
 from bivelio_server.settings import Settings
 
 _SHUTDOWN_SECONDS: Final = 10
@@ -27,13 +31,33 @@ _log = structlog.get_logger()
 
 def serve(place: Installation) -> None:
     """Answer requests until SIGINT or SIGTERM. Raises InstallationError when the address cannot be listened on."""
-    with _listener(place.settings) as listener:
+    with _traced(place.settings), _listener(place.settings, place.settings.port) as listener:
         uvloop.run(_serve(place, listener))
 
 
 def work(place: Installation) -> None:
-    """Work without answering requests, until SIGINT or SIGTERM."""
-    uvloop.run(_work(place))
+    """Work without answering requests, but for the operator's if a port is set, until SIGINT or SIGTERM."""
+    with _traced(place.settings), ExitStack() as stack:
+        port = place.settings.worker_port
+        listener = None if port is None else stack.enter_context(_listener(place.settings, port))
+        uvloop.run(_work(place, listener))
+
+
+@contextmanager
+def _traced(settings: Settings) -> Iterator[None]:
+    """With traces sent away, if the operator says where to. Raises InstallationError without the extra."""
+    if settings.traces_endpoint is None:
+        yield
+        return
+    try:
+        otel = importlib.import_module("bivelio_server.kit.otel")
+    except ModuleNotFoundError as error:
+        raise InstallationError("BIVELIO_TRACES_ENDPOINT needs the extra: bivelio-server[otel].") from error
+    tracing.start(otel.exporting_to(settings.traces_endpoint, VERSION))
+    try:
+        yield
+    finally:
+        tracing.stop()
 
 
 class _Server(uvicorn.Server):
@@ -80,27 +104,35 @@ class _Server(uvicorn.Server):
 async def _serve(place: Installation, listener: socket.socket) -> None:
     stop = _stop_at_signal()
     async with opened(compose_services(place)) as services, _working(place, services, stop):
-        server = _Server(_uvicorn_config(place, services), place.settings.address)
-        serving = asyncio.create_task(server.serve([listener]))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-        server.should_exit = True
-        await serving
+        await _answer(_Server(_uvicorn_config(create_app(services, place)), place.settings.address), listener, stop)
 
 
-async def _work(place: Installation) -> None:
+async def _work(place: Installation, listener: socket.socket | None) -> None:
     stop = _stop_at_signal()
     async with opened(compose_services(place)) as services, _working(place, services, stop):
         _log.info("working")
-        await stop.wait()
+        if listener is None:
+            await stop.wait()
+        else:
+            server = _Server(_uvicorn_config(create_operator_app(services)), "worker")
+            await _answer(server, listener, stop)
 
 
-def _listener(settings: Settings) -> socket.socket:
+async def _answer(server: uvicorn.Server, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Until `stop`, or until the server gives up."""
+    serving = asyncio.create_task(server.serve([listener]))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    await serving
+
+
+def _listener(settings: Settings, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+        return socket.create_server((settings.host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise InstallationError(f"Cannot listen on {settings.host}, port {settings.port}: {error.strerror}.") from error
+        raise InstallationError(f"Cannot listen on {settings.host}, port {port}: {error.strerror}.") from error
 
 
 def _stop_at_signal() -> asyncio.Event:
@@ -118,7 +150,7 @@ async def _working(place: Installation, services: Services, stop: asyncio.Event)
     """
     answered = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        helpers = [tasks.create_task(services.wakeups.run())]
+        helpers = [tasks.create_task(services.wakeups.run()), tasks.create_task(watch_event_loop())]
         if place.embedded is not None:
             helpers.append(tasks.create_task(place.embedded.supervise()))
         worker = tasks.create_task(compose_worker(services).run(stop))
@@ -132,9 +164,9 @@ async def _working(place: Installation, services: Services, stop: asyncio.Event)
             helper.cancel()
 
 
-def _uvicorn_config(place: Installation, services: Services) -> uvicorn.Config:
+def _uvicorn_config(app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(services, place),
+        app,
         backlog=_BACKLOG,
         loop="uvloop",
         http="httptools",

@@ -39,10 +39,21 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token of /metrics; without it only this machine may read them."
     )
+    traces_endpoint: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="Where traces go: OTLP over HTTP, as http://collector:4318/v1/traces. Needs the extra `otel`.",
+    )
     database_pool: PositiveInt = Field(
         8, description="Connections of one process for its requests, beside one for each worker slot."
     )
     worker_slots: PositiveInt = Field(8, description="Durable steps that one process runs at once.")
+    worker_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port on which `worker` answers /livez, /readyz and /metrics; without it, it does not listen.",
+    )
     lease_seconds: PositiveInt = Field(30, description="How long a worker owns a run without a sign of life.")
     max_body_bytes: PositiveInt = Field(1_048_576, description="Largest body of a request.")
     access_token_seconds: PositiveInt = Field(3600, description="Life of an access token.")

@@ -33,6 +33,7 @@ SQL_MODULES = {
     "usage/credits.py": "the ledger's functions",
     "webhooks/delivery.py": "the definer function that says what is due",
     "webhooks/queueing.py": "deliveries, in the transaction of their event",
+    "webhooks/figures.py": "definer functions: the figures of all tenants",
     "webhooks/ledger.py": "deliveries and attempts, in batches",
     "workflows/instances.py": "a run, beside its durable task",
     "workflows/runner.py": "the progress of a run, in one statement",

@@ -6,7 +6,7 @@ package knows the engine.
 """
 
 from bivelio_server.durable.fences import Superseded
-from bivelio_server.durable.housekeeping import QueueDepth, cleanup, queue_depth
+from bivelio_server.durable.housekeeping import TaskFigures, cleanup, lanes_held, queue_figures
 from bivelio_server.durable.lanes import Lane, LaneRun
 from bivelio_server.durable.runs import Run, TaskHandler
 from bivelio_server.durable.tasks import cancel, spawn, wake
@@ -15,14 +15,15 @@ from bivelio_server.durable.worker import Worker
 __all__ = [
     "Lane",
     "LaneRun",
-    "QueueDepth",
     "Run",
     "Superseded",
+    "TaskFigures",
     "TaskHandler",
     "Worker",
     "cancel",
     "cleanup",
-    "queue_depth",
+    "lanes_held",
+    "queue_figures",
     "spawn",
     "wake",
 ]

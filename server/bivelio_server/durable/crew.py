@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 import structlog
+from prometheus_client import Gauge
 
 GRACE_SECONDS: Final = 10.0
 #: A database that is away must not keep the process: what is not handed back by then goes on when its lease ends.
@@ -15,8 +16,14 @@ _GATHERING_SECONDS: Final = 0.003
 _log = structlog.get_logger()
 
 
+PLACES: Final = Gauge("bivelio_worker_places", "Places for work at once in this process, by crew.", ["crew"])
+BUSY: Final = Gauge("bivelio_worker_places_busy", "Places where work is under way, by crew.", ["crew"])
+
+
 class Crew:
-    def __init__(self, size: int) -> None:
+    def __init__(self, name: str, size: int) -> None:
+        PLACES.labels(name).set(size)
+        self._in_work = BUSY.labels(name)
         self._size = size
         self._busy: set[asyncio.Task[None]] = set()
         self._freed = asyncio.Event()
@@ -29,6 +36,7 @@ class Crew:
     def start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
         self._busy.add(task)
+        self._in_work.inc()
         task.add_done_callback(self._leave)
         return task
 
@@ -67,6 +75,7 @@ class Crew:
 
     def _leave(self, task: asyncio.Task[None]) -> None:
         self._busy.discard(task)
+        self._in_work.dec()
         self._freed.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("work_broke_off", work=task.get_name(), exc_info=error)

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import structlog
+from prometheus_client import Counter, Histogram
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
@@ -17,7 +18,8 @@ from bivelio_server.durable.fences import Superseded, is_superseded
 from bivelio_server.durable.leases import Leases
 from bivelio_server.durable.runs import Run, TaskHandler
 from bivelio_server.durable.shift import TICK_SECONDS, Shift
-from bivelio_server.durable.tasks import TOPIC
+from bivelio_server.durable.tasks import TOPIC, TRACEPARENT
+from bivelio_server.kit import tracing
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.context import Services
 
@@ -26,6 +28,18 @@ UNKNOWN_TASK_SECONDS: Final = 10.0
 #: Due runs that another transaction holds at the moment are looked for again after this.
 _LOCKED_SECONDS: Final = 0.02
 _log = structlog.get_logger()
+
+ATTEMPTS: Final = Counter(
+    "bivelio_task_attempts_total",
+    "Attempts at durable runs by task and outcome: `finished`, `asleep`, `failed`, `superseded`, `interrupted`.",
+    ["task", "outcome"],
+)
+SECONDS: Final = Histogram(
+    "bivelio_task_attempt_seconds",
+    "Duration of attempts at durable runs by task.",
+    ["task"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
+)
 
 
 class Dispatcher:
@@ -37,7 +51,7 @@ class Dispatcher:
         self._worker = uuid4().hex
         self._claims = itertools.count(1)
         self._lease = services.settings.lease_seconds
-        self._crew = Crew(services.settings.worker_slots)
+        self._crew = Crew(TOPIC, services.settings.worker_slots)
         self._leases: Leases[Run] = Leases(self._lease, self._extend)
         self._shift = Shift(services.wakeups, TOPIC, self._crew, self._leases, self._claim)
 
@@ -64,33 +78,42 @@ class Dispatcher:
         self._leases.hold(run, task)
 
     async def _work(self, run: Run, name: str) -> None:
+        outcome = "interrupted"
         try:
-            await self._attempt(run, name)
+            with (
+                SECONDS.labels(name).time(),
+                tracing.span(name, "consumer", parent=run.params.get(TRACEPARENT), attributes=_ids(run)) as span,
+            ):
+                outcome = await self._attempt(run, name, span)
         except asyncio.CancelledError:
             if self._leases.drop(run):
                 await self._settle(run, "select durable.put_back(%s, %s, 0)")
             else:
                 _log.warning("run_lost", task=name, run=str(run.run_id))
         finally:
+            ATTEMPTS.labels(name, outcome).inc()
             self._leases.drop(run)
             if run.wakes_at is not None:
                 self._shift.look_again((run.wakes_at - self._services.clock.now()).total_seconds())
 
-    async def _attempt(self, run: Run, name: str) -> None:
+    async def _attempt(self, run: Run, name: str, span: tracing.Span) -> str:
+        """The outcome, as ATTEMPTS counts it."""
         handler = self._handlers.get(name)
         if handler is None:
             _log.warning("task_unknown", task=name, run=str(run.run_id))
             await self._settle(run, "select durable.put_back(%s, %s, %s)", UNKNOWN_TASK_SECONDS)
-            return
+            return "unknown"
         try:
             await handler(run)
         except Superseded:
-            return
+            return "superseded"
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is tried again
+            span.fail(type(error).__name__)
             await self._retry(run, name, error)
-            return
+            return "failed"
         if not run.ended:
             await self._settle(run, "select durable.finish(%s, %s)")
+        return "finished" if run.wakes_at is None else "asleep"
 
     async def _retry(self, run: Run, name: str, error: Exception) -> None:
         delay = back_off(run.attempt)
@@ -121,6 +144,15 @@ class Dispatcher:
         )
         lost: set[UUID] = {row[0] for row in rows}
         return [run for run in runs if run.run_id in lost and not run.is_ending]
+
+
+def _ids(run: Run) -> dict[str, tracing.Value]:
+    return {
+        "bivelio.task_id": str(run.task_id),
+        "bivelio.attempt": run.attempt,
+        "bivelio.organization_id": str(run.org_id),
+        "bivelio.environment": run.environment.value,
+    }
 
 
 def _pause(next_in: float | None) -> float:

@@ -9,11 +9,12 @@ from psycopg import sql
 
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.db import Transaction
+from bivelio_server.kit.tracing import EndsEarly
 
 _LOST: Final = frozenset({"AB001", "AB002", "P0001"})
 
 
-class Superseded(Exception):
+class Superseded(EndsEarly):
     """The work is no longer ours: cancelled, taken over, or done."""
 
 

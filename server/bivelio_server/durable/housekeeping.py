@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import psycopg
@@ -17,18 +17,27 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class QueueDepth:
-    """Runs of all tenants by what they wait for: `due` for a slot, `sleeping` for their time, `running` for nothing."""
+class TaskFigures:
+    """Runs of one task, of all tenants, by what they wait for: `due` for a slot, `sleeping` for their time, `running`
+    for nothing. `oldest_due`: since when the oldest waits for a slot."""
 
+    task: str
     due: int
     sleeping: int
     running: int
+    oldest_due: datetime | None
 
 
-async def queue_depth(database: Database) -> QueueDepth:
-    row = await database.call("select due, sleeping, running from durable.queue_depth()")
-    assert row is not None
-    return QueueDepth(*row)
+async def queue_figures(database: Database, now: datetime) -> list[TaskFigures]:
+    rows = await database.call_all(
+        "select task, due, sleeping, running, oldest_due from durable.queue_figures(%s)", (now,)
+    )
+    return [TaskFigures(*row) for row in rows]
+
+
+async def lanes_held(database: Database) -> dict[str, int]:
+    """By kind, in all processes."""
+    return dict(await database.call_all("select kind, held from durable.lane_figures()"))
 
 
 async def cleanup(database: Database, ttl: timedelta) -> int:

@@ -82,7 +82,7 @@ class LaneWatch:
         self._lane = lane
         self._worker = uuid4().hex
         self._claims = itertools.count(1)
-        self._crew = Crew(lane.at_once)
+        self._crew = Crew(lane.kind, lane.at_once)
         self._leases: Leases[LaneRun] = Leases(services.settings.lease_seconds, self._extend)
         self._ours: set[_Key] = set()
         self._failures: dict[_Key, int] = {}

@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from bivelio_server.kit import json
+from bivelio_server.kit import json, tracing
 from bivelio_server.kit.context import Context
 
 TOPIC: Final = "work"
+#: Among the params: the span that asked for the task.
+TRACEPARENT: Final = "traceparent"
 
 _SPAWN: Final = "select durable.spawn(%(task)s, cast(%(params)s as jsonb), %(key)s, %(at)s)"
 _CANCEL: Final = "select durable.cancel(%(task_id)s)"
@@ -22,7 +24,9 @@ async def spawn(
 
     `params` carry ids only. With a `key` that was used before, nothing is queued and the first task's id returned.
     """
-    values = {"task": task, "params": json.dumps(dict(params)).decode(), "key": key, "at": at}
+    traceparent = tracing.traceparent()
+    carried = {**params, TRACEPARENT: traceparent} if traceparent else dict(params)
+    values = {"task": task, "params": json.dumps(carried).decode(), "key": key, "at": at}
     [(task_id,)] = await context.session.run(_SPAWN, values)
     context.wake(TOPIC)
     return UUID(str(task_id))

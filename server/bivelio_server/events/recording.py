@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from bivelio_server.events.definitions import EventDefinition, RecordedEvent
 from bivelio_server.events.models import EventSubscription
-from bivelio_server.kit import json
+from bivelio_server.kit import json, tracing
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.models import Output
@@ -18,9 +18,10 @@ from bivelio_server.kit.rows import identity
 
 _RECORD: Final = """
     with recorded as (
-        insert into events (org_id, environment, id, event, occurred_at, data, origin, depth)
+        insert into events (org_id, environment, id, event, occurred_at, data, origin, depth,
+                            traceparent)
         values (%(org_id)s, %(environment)s, %(id)s, %(event)s, %(occurred_at)s, cast(%(data)s as jsonb), %(origin)s,
-                %(depth)s)
+                %(depth)s, %(traceparent)s)
     )
     select kind, subscriber_id from event_subscriptions
      where org_id = %(org_id)s and environment = %(environment)s and event = %(event)s
@@ -45,6 +46,7 @@ async def record(context: Context, definition: EventDefinition, data: Output) ->
             "data": json.dumps(event.data).decode(),
             "origin": context.cause.origin,
             "depth": event.depth,
+            "traceparent": tracing.traceparent(),
         },
     )
     listeners: dict[str, list[str]] = defaultdict(list)

@@ -7,6 +7,7 @@ SQLAlchemy's session speaks in between, and its own ceremony would cost more tha
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from sqlalchemy.exc import TimeoutError as SQLAlchemyTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection as EngineConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import QueuePool
 
 from bivelio_server.kit import json
 from bivelio_server.kit.caller import Caller, Environment
@@ -97,11 +99,23 @@ class Transaction(AsyncSession):
         return _driver(self.bind)
 
 
+@dataclass(frozen=True, slots=True)
+class PoolFigures:
+    """Connections of one pool at this moment, of `size` that it may have, and how much work waits for one."""
+
+    name: str
+    size: int
+    in_use: int
+    idle: int
+    waiting: int
+
+
 class Database:
     """Connections as the serving role. `url` is `postgresql://…`."""
 
     def __init__(self, url: str, *, pool_size: int) -> None:
         self._pool_size = pool_size
+        self._waiting = 0
         self._engine = _engine(url, pool_size)
         self._calls = AsyncConnectionPool[AsyncConnection[TupleRow]](
             url,
@@ -147,7 +161,7 @@ class Database:
         so the next is tried.
         """
         for tries_left in reversed(range(self._pool_size + 1)):
-            connection = await self._engine.connect()
+            connection = await self._connected()
             try:
                 await _driver(connection).execute(statements)
             except BaseException as error:
@@ -159,6 +173,25 @@ class Database:
                 raise
             return connection
         raise AssertionError
+
+    async def _connected(self) -> EngineConnection:
+        self._waiting += 1
+        try:
+            return await self._engine.connect()
+        finally:
+            self._waiting -= 1
+
+    def pools(self) -> list[PoolFigures]:
+        """That of transactions, and that of calls without a caller."""
+        transactions, calls = self._engine.pool, self._calls.get_stats()
+        assert isinstance(transactions, QueuePool)
+        idle = calls["pool_available"]
+        return [
+            PoolFigures(
+                "transactions", self._pool_size, transactions.checkedout(), transactions.checkedin(), self._waiting
+            ),
+            PoolFigures("calls", calls["pool_max"], calls["pool_size"] - idle, idle, calls.get("requests_waiting", 0)),
+        ]
 
     async def call(self, sql: str, parameters: Sequence[object] = ()) -> TupleRow | None:
         """The first row of one statement in a transaction of its own, without a caller: definer functions only."""

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass
 from typing import Any
 
-from bivelio_server.kit import audit
+from bivelio_server.kit import audit, tracing
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.context import Cause, Context, OutgoingCall, Services
 from bivelio_server.kit.errors import APIError, IntegrationFailed
@@ -50,9 +50,10 @@ async def transaction(
 async def execute(call: Call) -> Output:
     """The operation's output, after its effects are committed. Raises APIError, Replayed."""
     body = call.operation.body
-    if isinstance(body, InOneTransaction):
-        return await _execute_in_one(call, body)
-    return await _execute_outside(call, body)
+    with tracing.span(call.operation.name):
+        if isinstance(body, InOneTransaction):
+            return await _execute_in_one(call, body)
+        return await _execute_outside(call, body)
 
 
 async def handle(context: Context, operation: Operation, body: InOneTransaction[Any, Any], data: Input) -> Output:

@@ -22,6 +22,7 @@ from bivelio_server.kit.models import Output
 from bivelio_server.kit.operations import Operation
 from bivelio_server.kit.rows import identity
 from bivelio_server.kit.text import Text
+from bivelio_server.kit.tracing import EndsEarly
 
 HEADER: Final = "Idempotency-Key"
 REPLAYS: Final = Counter("bivelio_idempotent_replays_total", "Replies that were repeated instead of done again.")
@@ -48,7 +49,7 @@ _FREE: Final = """
 """
 
 
-class Replayed(Exception):
+class Replayed(EndsEarly):
     """The request was answered before; this is that reply."""
 
     def __init__(self, status: int, body: bytes) -> None:

@@ -4,16 +4,19 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bivelio_server.kit import tracing
 from bivelio_server.kit.admission import Admitted
+from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.db import passes_by_itself
 from bivelio_server.kit.door import failure, json_response, method_not_allowed
@@ -21,9 +24,11 @@ from bivelio_server.kit.errors import APIError, InternalError, NotFound, Unavail
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.request_records import OTHER, request_record
 from bivelio_server.kit.text import negotiate_language
+from bivelio_server.kit.tracing import NO_SPAN, Span
 from bivelio_server.kit.versions import HEADER
 
 _log = structlog.get_logger()
+_UNTRACED: Final = frozenset({"/livez", "/readyz", "/metrics"})
 _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,100}")
 
 REQUESTS: Final = Counter("bivelio_requests_total", "Requests by operation and status.", ["operation", "status"])
@@ -33,6 +38,8 @@ SECONDS: Final = Histogram(
     ["operation"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
 )
+IN_PROGRESS: Final = Gauge("bivelio_requests_in_progress", "Requests that are being answered.")
+REFUSALS: Final = Counter("bivelio_refusals_total", "Refused requests by the code of the error.", ["code"])
 
 
 class RequestMiddleware:
@@ -44,9 +51,14 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(Request(scope, receive), send)
+        request = Request(scope, receive)
+        with IN_PROGRESS.track_inprogress(), _span(request) as span:
+            await self._answer(_Exchange(request, send, span))
+
+    async def _answer(self, exchange: "_Exchange") -> None:
+        request = exchange.request
         try:
-            await self._app(scope, receive, exchange.send)
+            await self._app(request.scope, request.receive, exchange.send)
         except Exception as error:  # noqa: BLE001 - the last stop of every request: nothing may escape without a reply
             await exchange.fail(error)
         except asyncio.CancelledError:  # the server stops and waits no longer: even so nobody is left without a reply
@@ -54,11 +66,19 @@ class RequestMiddleware:
         exchange.finish(self._services)
 
 
+def _span(request: Request) -> AbstractContextManager[Span]:
+    """What the operator's own programs ask for again and again is not traced."""
+    if request.scope["path"] in _UNTRACED:
+        return nullcontext(NO_SPAN)
+    return tracing.span(request.method, "server", parent=request.headers.get("traceparent"))
+
+
 class _Exchange:
     """One request on its way through, from its id to its log line."""
 
-    def __init__(self, request: Request, send: Send) -> None:
-        self._request = request
+    def __init__(self, request: Request, send: Send, span: Span) -> None:
+        self.request = request
+        self._span = span
         self._send = send
         self._started = time.perf_counter()
         self._status = 0
@@ -75,10 +95,10 @@ class _Exchange:
 
     def _headers(self) -> Iterator[tuple[bytes, bytes]]:
         yield b"x-request-id", self.request_id.encode()
-        version = getattr(self._request.state, "api_version", None)
+        version = getattr(self.request.state, "api_version", None)
         if version is not None:
             yield HEADER.lower().encode(), version.encode()
-        admitted: Admitted | None = getattr(self._request.state, "admitted", None)
+        admitted: Admitted | None = getattr(self.request.state, "admitted", None)
         if admitted is not None and admitted.limits is not None:
             yield from admitted.limits.headers
 
@@ -88,17 +108,18 @@ class _Exchange:
             return
         refusal = _as_api_error(error)
         self._error_code = refusal.code
+        REFUSALS.labels(refusal.code).inc()
         if refusal.status >= 500:
             _log.error("request_failed", request_id=self.request_id, exc_info=error)
-        await _error_response(self._request, refusal)(self._request.scope, self._request.receive, self.send)
+        await _error_response(self.request, refusal)(self.request.scope, self.request.receive, self.send)
 
     def finish(self, services: Services) -> None:
         seconds = time.perf_counter() - self._started
-        operation = getattr(self._request.state, "operation", OTHER)
+        operation = getattr(self.request.state, "operation", OTHER)
+        self._trace(operation, self._caller)
         REQUESTS.labels(operation, self._status).inc()
         SECONDS.labels(operation).observe(seconds)
-        admitted: Admitted | None = getattr(self._request.state, "admitted", None)
-        caller = admitted.caller if admitted is not None else None
+        caller = self._caller
         _log.info(
             "request",
             request_id=self.request_id,
@@ -107,10 +128,26 @@ class _Exchange:
             milliseconds=round(seconds * 1000, 2),
             organization_id=str(caller.org_id) if caller else None,
             actor=caller.actor if caller else None,
+            **({"trace_id": trace_id} if (trace_id := tracing.trace_id()) else {}),
         )
-        record = request_record(self._request, services, self._status, self._error_code, seconds)
+        record = request_record(self.request, services, self._status, self._error_code, seconds)
         if record is not None:
             services.journal.note(record)
+
+    @property
+    def _caller(self) -> Caller | None:
+        admitted: Admitted | None = getattr(self.request.state, "admitted", None)
+        return None if admitted is None else admitted.caller
+
+    def _trace(self, operation: str, caller: Caller | None) -> None:
+        self._span.rename(f"{self.request.method} {operation}")
+        self._span.note({"bivelio.request_id": self.request_id, "http.response.status_code": self._status})
+        if caller is not None:
+            self._span.note(
+                {"bivelio.organization_id": str(caller.org_id), "bivelio.environment": caller.environment.value}
+            )
+        if self._status >= 500:
+            self._span.fail(str(self._status))
 
 
 def _as_api_error(error: Exception) -> APIError:

@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import Counter
 
 from bivelio_server.durable import Lane, LaneRun
+from bivelio_server.kit import tracing
 from bivelio_server.webhooks.connections import Connections
 from bivelio_server.webhooks.ledger import Attempt, Ended, Endpoint, Ledger
 from bivelio_server.webhooks.queueing import TOPIC
@@ -108,7 +109,10 @@ class _Courier:
 
     async def _send(self, endpoint: Endpoint, attempt: Attempt) -> Ended:
         services = self._run.services
-        outcome = await send(services.http, services.clock, endpoint.url, attempt.message, endpoint.signers)
+        with tracing.span("webhook", "client", parent=attempt.traceparent, attributes=_ids(attempt)) as span:
+            outcome = await send(services.http, services.clock, endpoint.url, attempt.message, endpoint.signers)
+            if outcome.error is not None:
+                span.fail(outcome.error)
         return Ended(attempt, endpoint.url, outcome)
 
     async def _some_ended(self) -> list[Ended]:
@@ -127,3 +131,12 @@ class _Courier:
             _log.warning(
                 "webhook_disabled", organization_id=str(self._run.org_id), webhook_id=self._run.key, reason=disabled
             )
+
+
+def _ids(attempt: Attempt) -> dict[str, tracing.Value]:
+    message = attempt.message
+    return {
+        "bivelio.event": message.event,
+        "bivelio.delivery_id": message.delivery_id,
+        "bivelio.attempt": attempt.number,
+    }

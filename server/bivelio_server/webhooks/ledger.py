@@ -58,7 +58,7 @@ _BEGIN: Final = text("""
         insert into webhook_attempts (org_id, environment, delivery_id, number, webhook_id, started_at)
         select :org_id, :environment, due.id, due.attempts + 1, :webhook_id, :now from due
     )
-    select due.id, due.attempts + 1 as number, due.failures, e.event, e.occurred_at, e.data::text as data
+    select due.id, due.attempts + 1 as number, due.failures, e.event, e.occurred_at, e.data::text as data, e.traceparent
       from due join events e on e.id = due.event_id
      where e.org_id = :org_id and e.environment = :environment and e.id = any (array(select event_id from due))
 """).bindparams(bindparam("in_flight", type_=ARRAY(Text)))
@@ -140,11 +140,13 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt that was written down as begun. `failures`: how many attempts at the message failed before."""
+    """An attempt that was written down as begun. `failures`: how many attempts at the message failed before;
+    `traceparent`: the span that recorded the event."""
 
     message: Message
     number: int
     failures: int
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +264,7 @@ class Ledger:
 
     def _attempt(self, row: Any) -> Attempt:
         body = render_body(row.event, row.occurred_at, self._run.key, json.loads_trusted(row.data))
-        return Attempt(Message(row.id, row.event, body), row.number, row.failures)
+        return Attempt(Message(row.id, row.event, body), row.number, row.failures, row.traceparent)
 
 
 def _row(ended: Ended) -> dict[str, Any]:

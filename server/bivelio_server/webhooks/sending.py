@@ -43,7 +43,7 @@ async def send(http: OutgoingHttp, clock: Clock, url: str, message: Message, sig
     try:
         response = await http.request(
             "POST", url, headers=headers, content=message.body,
-            timeout=TIMEOUT_SECONDS, max_response_bytes=MAX_BODY_BYTES, follow_redirects=0,
+            timeout=TIMEOUT_SECONDS, max_response_bytes=MAX_BODY_BYTES, follow_redirects=0, provider="webhook",
         )  # fmt: skip
     except OutgoingError as error:
         duration_ms = round((time.monotonic() - started) * 1000)

@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
+from prometheus_client import Counter
 
 from bivelio_server.durable import Run, Superseded
 from bivelio_server.events.recording import record
-from bivelio_server.kit import json
+from bivelio_server.kit import json, tracing
 from bivelio_server.kit.context import Cause, Context, Services
 from bivelio_server.kit.db import passes_by_itself
 from bivelio_server.kit.errors import APIError, Impossible, IntegrationFailed, InternalError, Problem
@@ -35,6 +36,8 @@ _ORIGIN: Final = Origin(Door.workflow)
 _MAX_RUN_BYTES: Final = 8 * 1024 * 1024
 _MAX_UNSAVED_BYTES: Final = 512 * 1024
 _log = structlog.get_logger()
+
+ENDED: Final = Counter("bivelio_workflow_instances_ended_total", "Workflow runs that ended, by status.", ["status"])
 
 _RECORD: Final = """
     with given as (
@@ -183,6 +186,11 @@ class Execution(Progress):
             await self.walk(step.then if state.output["branch"] == "then" else step.else_)
 
     async def _do(self, step: Step, state: StepState) -> None:
+        ids = {"bivelio.instance_id": self.state.id, "bivelio.step_id": state.step_id}
+        with tracing.span(f"step {state.uses}", attributes=ids):
+            await self._attempt(step, state)
+
+    async def _attempt(self, step: Step, state: StepState) -> None:
         try:
             await self._dispatch(step, state)
         except (Superseded, Asleep, StepFailed):
@@ -256,6 +264,7 @@ class Execution(Progress):
             context.wake(finished_topic(state.id))
         await self._run.finish(context.session)
         await self.commit(status, output=output, error=error, finished_at=now)
+        ENDED.labels(status).inc()
 
     async def _open_and_load(self) -> RunState | None:
         self._stack = AsyncExitStack()

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from structlog.typing import EventDict
 
-from bivelio_server.durable import Run, Superseded, cancel, queue_depth, spawn, wake
+from bivelio_server.durable import Run, Superseded, cancel, queue_figures, spawn, wake
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.execution import transaction
 from tests.durable.workshop import Workshop, new_caller, record, until
@@ -82,11 +82,11 @@ async def test_a_run_sleeps_without_a_slot_and_comes_back_at_its_time(workshop: 
     async with workshop.worker({"nap": naps}):
         task = await workshop.ask("nap")
         await until(lambda: workshop.state(task) == "sleeping")
-        depth = await queue_depth(workshop.services.database)
+        [figures] = await queue_figures(workshop.services.database, clock.now())
         clock.advance(hours=1)
         await until(lambda: workshop.state(task) == "completed")
 
-    assert (depth.due, depth.sleeping, depth.running) == (0, 1, 0)
+    assert (figures.task, figures.due, figures.sleeping, figures.running) == ("nap", 0, 1, 0)
     assert calls == [1, 1]
 
 

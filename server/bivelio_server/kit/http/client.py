@@ -5,12 +5,16 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import httpcore2
+from prometheus_client import Counter, Histogram
 
+from bivelio_server.kit import tracing
 from bivelio_server.kit.addresses import Network
 from bivelio_server.kit.http.errors import (
     ConnectionLost,
+    OutgoingError,
     ProtocolFailed,
     RequestInvalid,
     TimedOut,
@@ -41,6 +45,19 @@ _OUR_HEADERS = frozenset(
     }
 )
 _HARMLESS_HEADERS = frozenset({"accept", "accept-language", "content-type", "user-agent"})
+
+
+REQUESTS: Final = Counter(
+    "bivelio_outgoing_requests_total",
+    "Calls to the outside by provider and outcome: the class of the status (`2xx`), or the error.",
+    ["provider", "outcome"],
+)
+SECONDS: Final = Histogram(
+    "bivelio_outgoing_request_seconds",
+    "Duration of calls to the outside by provider.",
+    ["provider"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 60),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +116,40 @@ class OutgoingHttp:
         timeout: float = 15.0,  # noqa: ASYNC109 - it covers redirects and body, which no caller could bound alike
         max_response_bytes: int = 65536,
         follow_redirects: int = 0,
+        provider: str = "other",
     ) -> OutgoingResponse:
         """Send one request and read its answer.
 
+        `provider` is whom we call, a word of ours for figures and traces (`webhook`, `whatsapp`), never a host.
         `timeout`: seconds for everything, from waiting for a connection to the last byte. `follow_redirects`:
         how many to follow; the next one is then the answer. Raises `OutgoingError`.
         """
+        with tracing.span(f"{method} {provider}", "client") as span, SECONDS.labels(provider).time():
+            try:
+                response = await self._exchange(
+                    method, url, headers or {}, content, timeout, max_response_bytes, follow_redirects
+                )
+            except OutgoingError as error:
+                REQUESTS.labels(provider, error.code).inc()
+                raise
+            REQUESTS.labels(provider, f"{response.status // 100}xx").inc()
+            span.note({"http.response.status_code": response.status})
+            return response
+
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        seconds: float,
+        max_response_bytes: int,
+        follow_redirects: int,
+    ) -> OutgoingResponse:
         started = time.monotonic()
-        hop = _Hop(method, parse_target(url), _checked_headers(method, headers or {}), content)
+        hop = _Hop(method, parse_target(url), _checked_headers(method, headers), content)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 for _ in range(follow_redirects):
                     response = await self._send(hop, max_response_bytes, started)
                     following = _next_hop(hop, response)
@@ -117,7 +158,7 @@ class OutgoingHttp:
                     hop = following
                 return await self._send(hop, max_response_bytes, started)
         except TimeoutError as error:
-            raise TimedOut(f"{hop.target.host} took more than {timeout:g} seconds") from error
+            raise TimedOut(f"{hop.target.host} took more than {seconds:g} seconds") from error
 
     async def aclose(self) -> None:
         """Close idle connections now and the others as their requests end."""

@@ -6,12 +6,13 @@ from typing import Any
 
 from bivelio_server.kit.context import Context, Services
 from bivelio_server.kit.errors import APIError, ValidationFailed
+from bivelio_server.kit.tracing import EndsEarly
 from bivelio_server.workflows.expressions import ExpressionError
 from bivelio_server.workflows.problems import expression_problem
 from bivelio_server.workflows.state import RunState, StepState
 
 
-class Asleep(Exception):
+class Asleep(EndsEarly):
     """The run was given back; its task is called again when it is due."""
 
 
