@@ -22,6 +22,7 @@ from bivelio_server.kit.db import passes_by_itself
 from bivelio_server.kit.door import failure, json_response, method_not_allowed
 from bivelio_server.kit.errors import APIError, InternalError, NotFound, Unavailable
 from bivelio_server.kit.ids import new_id
+from bivelio_server.kit.logging import masked
 from bivelio_server.kit.request_records import OTHER, request_record
 from bivelio_server.kit.text import negotiate_language
 from bivelio_server.kit.tracing import NO_SPAN, Span
@@ -84,7 +85,7 @@ class _Exchange:
         self._status = 0
         self._error_code: str | None = None
         given = request.headers.get("x-request-id", "")
-        self.request_id = given if _ACCEPTABLE_ID.fullmatch(given) else new_id("req")
+        self.request_id = given if _is_acceptable(given) else new_id("req")
         request.state.request_id = self.request_id
 
     async def send(self, message: Message) -> None:
@@ -148,6 +149,11 @@ class _Exchange:
             )
         if self._status >= 500:
             self._span.fail(str(self._status))
+
+
+def _is_acceptable(request_id: str) -> bool:
+    """It is logged, stored and repeated: a secret put there by mistake is not taken."""
+    return _ACCEPTABLE_ID.fullmatch(request_id) is not None and masked(request_id) == request_id
 
 
 def _as_api_error(error: Exception) -> APIError:

@@ -1,11 +1,7 @@
 """Real processes, watched from outside: traces that leave for a collector, and a worker that tells of itself."""
 
 import os
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
 import pytest
@@ -13,6 +9,7 @@ import pytest
 from bivelio_server import serving
 from bivelio_server.installation import InstallationError
 from bivelio_server.settings import Settings
+from tests.acceptance.collector import collecting
 from tests.acceptance.conftest import Template
 from tests.acceptance.installation import Installation, client_of, free_port, until
 
@@ -21,46 +18,20 @@ pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
 LONGEST_STOP_SECONDS = 12
 
 
-@contextmanager
-def collector() -> Iterator[tuple[list[tuple[str, bytes]], str]]:
-    """Where traces go: what came, and its URL."""
-    came: list[tuple[str, bytes]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            came.append((self.path, self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Nothing: the test tells."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield came, f"http://127.0.0.1:{server.server_port}/v1/traces"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 async def test_traces_leave_for_the_collector_at_the_latest_when_the_server_stops(
     place: Installation, template: Template
 ) -> None:
-    with collector() as (came, url):
-        server = await place.serve(BIVELIO_TRACES_ENDPOINT=url)
+    with collecting() as collector:
+        server = await place.serve(BIVELIO_TRACES_ENDPOINT=collector.url)
         async with client_of(server, template.live_key) as client:
             await client.call("/v1/contacts/create", {"name": "Canary of the trace"})
         server.terminate()
         assert await server.ended() == 0
 
-    sent = b"".join(body for _, body in came)
-    assert {path for path, _ in came} == {"/v1/traces"}
-    assert b"POST contacts.create" in sent
-    assert b"Canary of the trace" not in sent
-    assert template.live_key.encode() not in sent
+    assert {path for path, _ in collector.came} == {"/v1/traces"}
+    assert b"POST contacts.create" in collector.sent
+    assert b"Canary of the trace" not in collector.sent
+    assert template.live_key.encode() not in collector.sent
     assert '"trace_id"' in server.output()
 
 

@@ -1,13 +1,20 @@
-"""Nothing secret is ever written down in plain: not to the log, not to the database."""
+"""Nothing secret is ever written down in plain: not to the logs, not to the database, not to traces or figures. Nor
+does anything that a caller sends become a line of a log."""
 
 import base64
 import os
 import subprocess
+from itertools import cycle
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from bivelio_server.app import FEATURES
+from bivelio_server.kit.operations import Catalogue
 from bivelio_server.kit.postgres_process import binary
+from bivelio_server.kit.versions import HEADER
+from tests.acceptance.collector import collecting
 from tests.acceptance.conftest import Template
 from tests.acceptance.installation import EMAIL, Installation, client_of
 from tests.acceptance.receiver import receiver
@@ -19,30 +26,60 @@ PASSWORD = "canary-password-7f3a91"
 WRONG_PASSWORD = "canary-wrong-password-c81e55"
 WEBHOOK_SECRET = "canary-webhook-secret-4b20d6"
 SHORT_SECRET = "canary-4b20d6"
+FORGED = 'x\r\n{"event": "forged", "level": "info"}\r\n'
+OPERATIONS = {operation.path: operation.input for operation in Catalogue(FEATURES)}
 
 
 async def test_no_secret_is_written_down_in_plain(place: Installation, template: Template) -> None:
     place.provision(password=PASSWORD)
-    server = await place.serve(BIVELIO_LOG_LEVEL="debug")
-    with receiver() as (_, url):
+    with receiver() as (_, url), collecting() as collector:
+        server = await place.serve(BIVELIO_LOG_LEVEL="debug", BIVELIO_TRACES_ENDPOINT=collector.url)
         async with client_of(server, template.live_key) as client:
             secrets = [PASSWORD, WRONG_PASSWORD, WEBHOOK_SECRET, SHORT_SECRET, template.live_key, template.test_key]
             secrets += await _sign_in(client, template)
             secrets += await _register_webhooks(client, url)
             secrets += await _make_key(client)
+            inspected = await _run_workflow(client)
             await _fail(client, secrets)
             place.kill_database()
             await _fail(client, secrets)
             await server.ready()
+            figures = (await client.http.get("/metrics")).text
         dump = _dump(place)
-        log = place.output() + (place.data / "postgres" / "log").read_text()
+        server.terminate()
+        await server.ended()
+        logs = place.output() + (place.data / "postgres" / "log").read_text()
+        traces = collector.sent.decode(errors="replace")
 
     assert len(set(secrets)) == 12
-    assert '"status": 400' in log
-    assert '"status": 401' in log
+    assert '"status": 400' in logs
+    assert '"status": 401' in logs
     assert EMAIL in dump
-    assert [secret for secret in secrets if _found(secret, log)] == []
-    assert [secret for secret in secrets if _found(secret, dump)] == []
+    assert "keys.revoke" in traces
+    for written in (logs, dump, traces, inspected, figures):
+        assert [secret for secret in secrets if _found(secret, written)] == []
+
+
+async def test_nobody_forges_a_line_of_a_log(place: Installation, template: Template) -> None:
+    server = await place.serve(BIVELIO_LOG_LEVEL="debug")
+    async with client_of(server, template.live_key) as client:
+        for path in (*OPERATIONS, "/v1/auth/token?grant_type=password"):
+            model = OPERATIONS.get(path)
+            data = dict.fromkeys(model.model_fields, FORGED) if model else {}
+            await client.http.post(path, json={"data": {**data, FORGED: FORGED}, FORGED: FORGED})
+            await client.http.post(path, json={"action": FORGED, "data": data}, headers=client.headers)
+            await client.post(path, data)
+        for name in ("X-API-Key", "X-Request-Id", "Accept-Language", "traceparent", HEADER, "Content-Type"):
+            forged = {**client.headers, name: FORGED.replace("\r\n", "\x85").encode()}
+            await client.http.post("/v1/contacts", headers=forged)
+        await client.http.post(f"/v1/{quote(FORGED)}?{quote(FORGED)}={quote(FORGED)}")
+        place.kill_database()
+        await client.http.post("/v1/contacts/create", json={"data": {"name": FORGED}}, headers=client.headers)
+        await server.ready()
+    logs = place.output() + (place.data / "postgres" / "log").read_text()
+
+    assert len([line for line in logs.splitlines() if '"operation": "contacts.create"' in line]) >= 3
+    assert [line for line in logs.splitlines() if line.lstrip().startswith('{"event": "forged"')] == []
 
 
 async def _sign_in(client: Client, template: Template) -> list[str]:
@@ -69,6 +106,16 @@ async def _make_key(client: Client) -> list[str]:
     return [(await client.call("/v1/keys/create", {"name": "Canary"}))["key"]]
 
 
+async def _run_workflow(client: Client) -> str:
+    """What the inspector shows of a run that sent a signed message."""
+    [*_, endpoint] = (await client.call("/v1/webhooks/list"))["webhooks"]
+    steps = [{"id": "try", "uses": "webhooks.test", "with": {"webhook_id": endpoint["webhook_id"]}}]
+    made = await client.call("/v1/workflows/create", {"name": "Watch", "steps": steps})
+    run = await client.call("/v1/workflows/execute", {"workflow_id": made["id"], "input": {}, "async": False})
+    assert run["status"] == "completed"
+    return str(await client.call("/v1/workflows/get_instance", {"instance_id": run["instance_id"]}))
+
+
 async def _fail(client: Client, secrets: list[str]) -> None:
     """Every secret in every place where a caller may put it by mistake."""
     for secret in secrets:
@@ -80,6 +127,11 @@ async def _fail(client: Client, secrets: list[str]) -> None:
         await client.http.post("/v1/auth/token", content=f'{{"password": "{secret}"', headers=_JSON)
         await client.post("/v1/keys/revoke", {"id": secret})
         await client.post("/v1/webhooks/create", {"url": f"https://{secret}@example.com", "events": [secret]})
+    for path, model in OPERATIONS.items():
+        # One field that does not exist, so that nothing of it is stored.
+        given = dict(zip(model.model_fields, cycle(secrets), strict=False))
+        await client.post(path, {**given, **{secret: secret for secret in secrets}})
+        await client.post(f"{path}/{secrets[0]}?{secrets[-1]}={secrets[-1]}", given)
     await client.http.post("/v1/contacts", headers={"X-Request-Id": client.headers["X-API-Key"]})
     wrong = {"email": EMAIL, "password": WRONG_PASSWORD}
     await client.http.post("/v1/auth/token?grant_type=password", json=wrong)
