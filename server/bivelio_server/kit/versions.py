@@ -9,11 +9,14 @@ import copy
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
+
+from pydantic import AfterValidator, WithJsonSchema
 
 from bivelio_server.kit.errors import Problem, ValidationFailed
 from bivelio_server.kit.json import JSONValue
 from bivelio_server.kit.text import Text
+from bivelio_server.kit.validation import FieldError
 
 HEADER: Final = "BiVelio-Version"
 JSONObject: TypeAlias = dict[str, Any]
@@ -59,6 +62,10 @@ class Versions:
         self._all = tuple(versions)
         self._of_operation = _by_name((change.operation, change) for change in self.changes if change.operation)
         self._of_event = _by_name((event, change) for change in self.changes for event in change.events)
+
+    @property
+    def dates(self) -> Sequence[str]:
+        return self._dates
 
     def __iter__(self) -> Iterator[Version]:
         return iter(self._all)
@@ -121,4 +128,21 @@ _UNKNOWN: Final = Text(
     "The header 'BiVelio-Version' must be a version of the API: {known}.",
 )
 
+_NOT_A_VERSION: Final = Text(
+    "El campo '{{field}}' debe ser una versión de la API: {known}.",
+    "The field '{{field}}' must be a version of the API: {known}.",
+)
+
 VERSIONS: Final = Versions([Version("2026-04-07", Text("La primera versión.", "The first version."))])
+
+
+def _require_known(date: str) -> str:
+    if date not in VERSIONS.dates:
+        raise FieldError("one_of", _NOT_A_VERSION.format(known=", ".join(VERSIONS.dates)))
+    return date
+
+
+#: A field that holds a version.
+KnownVersion = Annotated[
+    str, AfterValidator(_require_known), WithJsonSchema({"type": "string", "enum": list(VERSIONS.dates)})
+]

@@ -7,7 +7,8 @@ from pydantic import ConfigDict, Field
 
 from bivelio_server.events.definitions import EventName
 from bivelio_server.kit.models import Id, Input, Output, PageInput, Pagination, Timestamp, Words
-from bivelio_server.webhooks.schemas import DeliveryStatus, PayloadVersion
+from bivelio_server.kit.versions import KnownVersion
+from bivelio_server.webhooks.schemas import DeliveryStatus
 
 
 class DeliveryList(PageInput):
@@ -74,7 +75,7 @@ class Delivery(Output):
     event: EventName
     event_id: str | None
     status: DeliveryStatus
-    payload_version: PayloadVersion
+    payload_version: KnownVersion
     attempt_count: int
     last_attempt: AttemptSummary | None
     next_attempt_at: datetime | None

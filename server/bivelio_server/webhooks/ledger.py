@@ -38,10 +38,10 @@ _ENDPOINT: Final = text("""
 # An attempt without an outcome is that of a worker that died: the lane is ours alone.
 _BEGIN: Final = text("""
     with due as materialized (
-        select d.id, d.attempts, d.failures, d.event_id
+        select d.id, d.attempts, d.failures, d.event_id, d.payload_version
           from generate_series(:most_failures, 0, -1) as tried (failures)
          cross join lateral (
-            select w.id, w.attempts, w.failures, w.event_id from webhook_deliveries w
+            select w.id, w.attempts, w.failures, w.event_id, w.payload_version from webhook_deliveries w
              where w.org_id = :org_id and w.environment = :environment and w.webhook_id = :webhook_id
                and w.failures = tried.failures and w.next_attempt_at <= :now and w.id <> all (:in_flight)
              order by w.next_attempt_at limit :places
@@ -58,7 +58,8 @@ _BEGIN: Final = text("""
         insert into webhook_attempts (org_id, environment, delivery_id, number, webhook_id, started_at)
         select :org_id, :environment, due.id, due.attempts + 1, :webhook_id, :now from due
     )
-    select due.id, due.attempts + 1 as number, due.failures, e.event, e.occurred_at, e.data::text as data, e.traceparent
+    select due.id, due.attempts + 1 as number, due.failures, due.payload_version,
+           e.event, e.occurred_at, e.data::text as data, e.traceparent
       from due join events e on e.id = due.event_id
      where e.org_id = :org_id and e.environment = :environment and e.id = any (array(select event_id from due))
 """).bindparams(bindparam("in_flight", type_=ARRAY(Text)))
@@ -263,7 +264,9 @@ class Ledger:
         )
 
     def _attempt(self, row: Any) -> Attempt:
-        body = render_body(row.event, row.occurred_at, self._run.key, json.loads_trusted(row.data))
+        versions = self._run.services.catalogue.versions
+        data = versions.event_data(row.payload_version, row.event, json.loads_trusted(row.data))
+        body = render_body(row.event, row.occurred_at, self._run.key, data)
         return Attempt(Message(row.id, row.event, body), row.number, row.failures, row.traceparent)
 
 

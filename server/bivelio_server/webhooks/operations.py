@@ -22,6 +22,7 @@ from bivelio_server.kit.operations import DIRECT_DOORS, Effect, Feature
 from bivelio_server.kit.origin import Door
 from bivelio_server.kit.rows import RESTORABLE, identity, require_version
 from bivelio_server.kit.text import Text
+from bivelio_server.kit.versions import VERSIONS
 from bivelio_server.webhooks import queries, rotation, trial
 from bivelio_server.webhooks.delivery_schemas import (
     Delivery,
@@ -36,7 +37,6 @@ from bivelio_server.webhooks.models import WebhookEndpoint
 from bivelio_server.webhooks.queries import Record
 from bivelio_server.webhooks.queueing import KIND, TOPIC
 from bivelio_server.webhooks.schemas import (
-    DEFAULT_PAYLOAD_VERSION,
     CreatedWebhook,
     EventDirectory,
     EventList,
@@ -74,7 +74,7 @@ async def create(context: Context, data: WebhookCreate) -> CreatedWebhook:
     row = WebhookEndpoint(
         **identity(context.caller), id=webhook_id, url=data.url, events=data.events, description=data.description,
         status="active", signing_secret=sealed.signing, standard_secret=sealed.standard,
-        disable_policy=data.disable_policy, payload_version=DEFAULT_PAYLOAD_VERSION, version=1,
+        disable_policy=data.disable_policy, payload_version=VERSIONS.newest, version=1,
         created_at=now, updated_at=now,
     )  # fmt: skip
     context.session.add(row)

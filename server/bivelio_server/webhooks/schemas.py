@@ -9,13 +9,11 @@ from bivelio_server.events.definitions import EventName
 from bivelio_server.kit.models import Id, Input, Output, PageInput, Pagination, Words
 from bivelio_server.kit.text import Text
 from bivelio_server.kit.validation import FieldError
+from bivelio_server.kit.versions import KnownVersion
 
 Status = Literal["active", "paused", "disabled"]
 DisabledReason = Literal["attempts_exhausted", "gone", "continuous_failure"]
 DisablePolicy = Literal["attempts", "patient"]
-PayloadVersion = Literal["2026-04-07"]
-#: The shape of `data` that a new endpoint pins.
-DEFAULT_PAYLOAD_VERSION: Final[PayloadVersion] = "2026-04-07"
 DeliveryStatus = Literal["pending", "delivered", "failed", "cancelled"]
 MAX_GRACE_SECONDS: Final = 7 * 24 * 3600
 
@@ -74,7 +72,7 @@ class WebhookUpdate(Input):
     description: Description | None = None
     status: Literal["active", "paused"] | None = None
     disable_policy: DisablePolicy | None = Field(None, description=_POLICY)
-    payload_version: PayloadVersion | None = Field(None, description="The shape of `data` in messages from now on.")
+    payload_version: KnownVersion | None = Field(None, description="The shape of `data` in messages from now on.")
     if_version: int | None = Field(None, ge=1, description="Refuse (409) when the endpoint is not at this version.")
 
 
@@ -117,7 +115,7 @@ class Webhook(Output):
     disabled_reason: DisabledReason | None
     disable_policy: DisablePolicy
     failing_since: datetime | None
-    payload_version: PayloadVersion
+    payload_version: KnownVersion
     rotation: Rotation | None
     version: int
     created_at: datetime
@@ -147,7 +145,7 @@ class EventView(Output):
 
     event: EventName
     summary: Words
-    payload_version: PayloadVersion
+    payload_version: KnownVersion
     data_schema: dict[str, Any]
     sample: dict[str, Any]
 

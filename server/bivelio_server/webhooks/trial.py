@@ -28,7 +28,8 @@ async def prepare(context: Context, data: WebhookTest) -> PreparedTest:
     endpoint = await queries.get(context, data.webhook_id)
     event = data.event or endpoint.events[0]
     sample = context.services.events[event].sample.model_dump()
-    body = render_body(event, context.now, endpoint.id, sample).decode()
+    told = context.services.catalogue.versions.event_data(endpoint.payload_version, event, sample)
+    body = render_body(event, context.now, endpoint.id, told).decode()
     place = place_of(context.caller.org_id, context.caller.environment, endpoint.id)
     signers = SealedSigners.of(endpoint, place, context.now)
     delivery_id = await queries.add_test(context, endpoint, event, body)

@@ -7,13 +7,14 @@ from typing import Any, Final
 from bivelio_server.kit import json
 from bivelio_server.kit.context import Context, EventDescription
 from bivelio_server.kit.models import Words
+from bivelio_server.kit.versions import VERSIONS
 from bivelio_server.webhooks import queries
 from bivelio_server.webhooks.delivery_schemas import Attempt, AttemptSummary, Delivery, DeliveryView
 from bivelio_server.webhooks.diagnoses import diagnosis
 from bivelio_server.webhooks.messages import render_body
 from bivelio_server.webhooks.models import WebhookDelivery, WebhookEndpoint
 from bivelio_server.webhooks.queries import Record
-from bivelio_server.webhooks.schemas import DEFAULT_PAYLOAD_VERSION, EventView, Rotation, Webhook
+from bivelio_server.webhooks.schemas import EventView, Rotation, Webhook
 
 MAX_ATTEMPTS_SHOWN: Final = 50
 _SAMPLE_TIME: Final = datetime(2026, 4, 7, 12, 10, tzinfo=UTC)
@@ -71,7 +72,7 @@ def event_view(event: EventDescription) -> EventView:
         {
             "event": event.name,
             "summary": event.summary._asdict(),
-            "payload_version": DEFAULT_PAYLOAD_VERSION,
+            "payload_version": VERSIONS.newest,
             "data_schema": event.data.model_json_schema(mode="serialization"),
             "sample": json.loads(sample),
         }
@@ -114,4 +115,5 @@ async def _request_body(context: Context, row: WebhookDelivery) -> str | None:
     if row.event_id is None:
         return row.body
     event = await queries.event_of(context, row)
-    return render_body(row.event, event.occurred_at, row.webhook_id, event.data).decode()
+    data = context.services.catalogue.versions.event_data(row.payload_version, row.event, event.data)
+    return render_body(row.event, event.occurred_at, row.webhook_id, data).decode()

@@ -84,7 +84,7 @@ async def served(services: Services, organization: Organization, pinned: str | N
         await door(scope, receive, send)
 
     app = Starlette(routes=[Mount("/v1", admitted)])
-    app.add_middleware(RequestMiddleware)
+    app.add_middleware(RequestMiddleware, services=services)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://bivelio.test") as http:
         yield Client(http, {})
 
