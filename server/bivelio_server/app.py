@@ -25,6 +25,8 @@ from bivelio_server.events import announced
 from bivelio_server.events.definitions import EventCatalogue
 from bivelio_server.health import livez, readyz
 from bivelio_server.installation import Installation
+from bivelio_server.integrations.simulated import SimulatedMailer
+from bivelio_server.integrations.smtp import smtp_mailer
 from bivelio_server.kit.clock import Clock
 from bivelio_server.kit.context import Reaction, Services
 from bivelio_server.kit.db import Database
@@ -34,11 +36,15 @@ from bivelio_server.kit.journal import Journal
 from bivelio_server.kit.middleware import RequestMiddleware, render_http_exception
 from bivelio_server.kit.openapi import build_document
 from bivelio_server.kit.operations import Catalogue, Feature
+from bivelio_server.kit.providers import Provider, Providers
 from bivelio_server.kit.secrets import Cipher
 from bivelio_server.kit.wakeups import Wakeups
+from bivelio_server.mail import MAIL, outbox
 from bivelio_server.metrics import metrics
 from bivelio_server.notices import operations as notices
 from bivelio_server.reference_page import reference_routes
+from bivelio_server.sandbox import operations as sandbox
+from bivelio_server.sandbox import purge
 from bivelio_server.usage import operations as usage
 from bivelio_server.usage import request_log
 from bivelio_server.usage.credits import Ledger
@@ -60,12 +66,18 @@ FEATURES: Final[tuple[Feature, ...]] = (
     audit.feature,
     usage.feature,
     request_log.feature,
+    sandbox.feature,
 )
 REACTIONS: Final[Mapping[str, Reaction]] = {
     triggers.KIND: triggers.start_triggered,
     queueing.KIND: queueing.queue_deliveries,
 }
-HANDLERS: Final[Mapping[str, TaskHandler]] = {instances.TASK: run_instance}
+HANDLERS: Final[Mapping[str, TaskHandler]] = {
+    instances.TASK: run_instance,
+    outbox.TASK: outbox.send_mail,
+    purge.TASK: purge.purge_own,
+}
+PROVIDERS: Final = Providers(Provider(MAIL, real=smtp_mailer, simulated=SimulatedMailer))
 LANES: Final[tuple[Lane, ...]] = (delivery.LANE,)
 EVENTS: Final = EventCatalogue([*contact_events.EVENTS, *workflow_events.EVENTS, *announced.EVENTS])
 
@@ -77,6 +89,7 @@ def compose_services(installation: Installation, clock: Clock | None = None) -> 
         settings=settings,
         database=database,
         http=OutgoingHttp(private_networks=settings.private_networks, user_agent=f"BiVelio/{VERSION}"),
+        providers=PROVIDERS,
         cipher=Cipher(installation.secret_key),
         clock=clock or Clock(),
         wakeups=Wakeups(installation.serving_url),

@@ -21,6 +21,7 @@ from bivelio_server.installation import Installation, InstallationError
 from bivelio_server.kit import tracing
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.event_loop import watch_event_loop
+from bivelio_server.sandbox.purge import keep_purged
 from bivelio_server.settings import Settings
 
 _SHUTDOWN_SECONDS: Final = 10
@@ -150,7 +151,8 @@ async def _working(place: Installation, services: Services, stop: asyncio.Event)
     """
     answered = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        helpers = [tasks.create_task(services.wakeups.run()), tasks.create_task(watch_event_loop())]
+        beside = (services.wakeups.run(), watch_event_loop(), keep_purged(services))
+        helpers = [tasks.create_task(work) for work in beside]
         if place.embedded is not None:
             helpers.append(tasks.create_task(place.embedded.supervise()))
         worker = tasks.create_task(compose_worker(services).run(stop))

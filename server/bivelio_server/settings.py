@@ -1,13 +1,15 @@
 """Every setting, each of them a `BIVELIO_…` environment variable."""
 
+import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, PositiveInt, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Network = IPv4Network | IPv6Network
+_SMTP_URL: Final = re.compile(r"smtps?://[^/?#]+/?\?from=[^&#]*(@|%40)[^&#]+")
 
 
 class Settings(BaseSettings):
@@ -35,6 +37,9 @@ class Settings(BaseSettings):
         100, description="Requests without valid credentials that one address may send in a minute."
     )
     anonymous_per_second: PositiveInt = Field(20, description="The same, in a second.")
+    smtp_url: SecretStr | None = Field(
+        None, description="Mail server, `smtp://user:password@host:587?from=address`; without it no e-mail is sent."
+    )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Least level that is logged.")
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token of /metrics; without it only this machine may read them."
@@ -63,6 +68,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("smtp_url", mode="after")
+    @classmethod
+    def _usable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _SMTP_URL.fullmatch(value.get_secret_value()):
+            raise ValueError("it must be like smtp://user:password@host:587?from=name@example.com")
+        return value
 
     @field_validator("database_url", mode="after")
     @classmethod

@@ -22,6 +22,7 @@ from bivelio_server.durable.tasks import TOPIC, TRACEPARENT
 from bivelio_server.kit import tracing
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.context import Services
+from bivelio_server.kit.sandbox_time import in_time_of
 
 #: A task that this version does not know is left to the workers of a newer one.
 UNKNOWN_TASK_SECONDS: Final = 10.0
@@ -94,7 +95,7 @@ class Dispatcher:
             ATTEMPTS.labels(name, outcome).inc()
             self._leases.drop(run)
             if run.wakes_at is not None:
-                self._shift.look_again((run.wakes_at - self._services.clock.now()).total_seconds())
+                self._shift.look_again((run.wakes_at - run.services.clock.now()).total_seconds())
 
     async def _attempt(self, run: Run, name: str, span: tracing.Span) -> str:
         """The outcome, as ATTEMPTS counts it."""
@@ -104,6 +105,7 @@ class Dispatcher:
             await self._settle(run, "select durable.put_back(%s, %s, %s)", UNKNOWN_TASK_SECONDS)
             return "unknown"
         try:
+            run.services = await in_time_of(run.services, run.org_id, run.environment)
             await handler(run)
         except Superseded:
             return "superseded"

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 from uuid import UUID, uuid4
 
@@ -19,6 +19,7 @@ from bivelio_server.durable.shift import TICK_SECONDS, Shift, wait
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.db import Transaction
+from bivelio_server.kit.sandbox_time import in_time_of
 
 _LONGEST_BACK_OFF: Final = 60.0
 #: Lanes are left one by one under load; one look serves all that were left meanwhile.
@@ -63,7 +64,8 @@ class Lane:
     """One kind of lane.
 
     `due` is a statement with one placeholder, the present time, that gives (org_id, environment, key) of what is due:
-    a definer function's, since there is no tenant yet. `drain` does the due work of one key and returns when none is
+    a definer function's, since there is no tenant yet. What is due in a sandbox is so by its own clock, which is ahead
+    by `sandbox_ahead(org_id, environment)`. `drain` does the due work of one key and returns when none is
     left; what is still due then is looked at again at once. If it raises, the key rests for a while.
     """
 
@@ -135,7 +137,8 @@ class LaneWatch:
 
     async def _drain(self, run: LaneRun, key: _Key) -> None:
         try:
-            await self._lane.drain(run)
+            services = await in_time_of(run.services, run.org_id, run.environment)
+            await self._lane.drain(replace(run, services=services))
             self._failures.pop(key, None)
         except Superseded:
             return

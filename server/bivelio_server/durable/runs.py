@@ -58,7 +58,7 @@ class Run:
 
     async def sleep_until(self, session: Transaction, when: datetime) -> None:
         """Give the slot back and be called anew at `when`, or once woken, if `session` commits."""
-        self._end_with(session, f"durable.sleep_until({self._key}, '{when.isoformat()}')")
+        self._end_with(session, f"durable.sleep_until({self._key}, durable.queue_time('{when.isoformat()}'))")
         self._wakes_at = when
 
     @property

@@ -12,7 +12,7 @@ TOPIC: Final = "work"
 #: Among the params: the span that asked for the task.
 TRACEPARENT: Final = "traceparent"
 
-_SPAWN: Final = "select durable.spawn(%(task)s, cast(%(params)s as jsonb), %(key)s, %(at)s)"
+_SPAWN: Final = "select durable.spawn(%(task)s, cast(%(params)s as jsonb), %(key)s, durable.queue_time(%(at)s))"
 _CANCEL: Final = "select durable.cancel(%(task_id)s)"
 _WAKE: Final = "select durable.wake(%(task_id)s)"
 

@@ -62,8 +62,9 @@ async def subscribe(context: Context, kind: str, subscriber_id: str, events: lis
     whose = {**identity(context.caller), "kind": kind, "subscriber_id": subscriber_id}
     await unsubscribe(context.session, **whose)
     if events:
+        row = {**whose, "created_at": context.now}
         await context.session.execute(
-            insert(EventSubscription).values([{**whose, "event": event} for event in dict.fromkeys(events)])
+            insert(EventSubscription).values([{**row, "event": event} for event in dict.fromkeys(events)])
         )
 
 

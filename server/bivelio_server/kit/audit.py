@@ -32,7 +32,7 @@ async def write(context: Context, operation: str, *, complete: bool = True) -> N
         _WRITE,
         {
             **identity(context.caller),
-            "at": context.now,
+            "at": context.services.clock.outside(),
             "operation": operation,
             "actor": context.caller.actor,
             "on_behalf_of": context.caller.on_behalf_of,

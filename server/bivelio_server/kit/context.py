@@ -14,6 +14,7 @@ from bivelio_server.kit.http import OutgoingHttp
 from bivelio_server.kit.journal import Journal
 from bivelio_server.kit.models import Output
 from bivelio_server.kit.origin import Origin
+from bivelio_server.kit.providers import AdapterT, Port, Providers
 from bivelio_server.kit.secrets import Cipher
 from bivelio_server.kit.text import Text
 from bivelio_server.kit.wakeups import Wakeups
@@ -49,6 +50,7 @@ class Services:
     settings: Settings
     database: Database
     http: OutgoingHttp
+    providers: Providers
     cipher: Cipher
     clock: Clock
     wakeups: Wakeups
@@ -108,9 +110,25 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingCall:
-    """What the middle part of an external operation is given: the guarded door out, and its idempotency key."""
+    """What the middle part of an external operation is given: the ways out, and the idempotency key."""
 
-    http: OutgoingHttp
-    cipher: Cipher
-    clock: Clock
+    services: Services
+    caller: Caller
     idempotency_key: str
+
+    @property
+    def http(self) -> OutgoingHttp:
+        """The guarded door to wherever a user says."""
+        return self.services.http
+
+    @property
+    def cipher(self) -> Cipher:
+        return self.services.cipher
+
+    @property
+    def clock(self) -> Clock:
+        return self.services.clock
+
+    def provider(self, port: Port[AdapterT]) -> AdapterT | None:
+        """What does it for the caller, simulated in the sandbox; None where nothing is set up."""
+        return self.services.providers.of(port, self.services, self.caller)

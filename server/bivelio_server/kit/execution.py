@@ -14,6 +14,7 @@ from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.models import Input, Output
 from bivelio_server.kit.operations import InOneTransaction, Operation, ThroughOutside
 from bivelio_server.kit.origin import Origin
+from bivelio_server.kit.sandbox_time import in_time_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ async def transaction(
     cause: Cause = Cause(),  # noqa: B008 - frozen
 ) -> AsyncIterator[Context]:
     """A context whose changes are committed together at the end; then the waiting workers are woken."""
+    services = await in_time_of(services, caller.org_id, caller.environment)
     async with services.database.transaction(caller) as session:
         context = Context(caller, session, services, origin, cause)
         yield context
@@ -94,9 +96,8 @@ class Outside:
         """Before the same call is repeated: what a failure or a crash refunded is reserved again."""
         await self._reserve(context, self.operation.credits)
 
-    async def perform(self, services: Services, prepared: Output) -> Any:
-        call = OutgoingCall(services.http, services.cipher, services.clock, self.key)
-        return await self.body.perform(call, prepared)
+    async def perform(self, services: Services, caller: Caller, prepared: Output) -> Any:
+        return await self.body.perform(OutgoingCall(services, caller, self.key), prepared)
 
     async def record(self, context: Context, prepared: Output, outcome: Any) -> Output:
         context.credits = self.operation.credits
@@ -157,8 +158,9 @@ async def _execute_outside(call: Call, body: ThroughOutside[Any, Any, Any, Any])
 
 
 async def _perform(call: Call, outside: Outside, prepared: Output) -> Any:
+    services = await in_time_of(call.services, call.caller.org_id, call.caller.environment)
     try:
-        return await outside.perform(call.services, prepared)
+        return await outside.perform(services, call.caller, prepared)
     except IntegrationFailed as error:
         async with call.transaction() as context:
             await outside.record_failure(context, prepared, error)

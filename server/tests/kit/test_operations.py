@@ -196,7 +196,9 @@ async def test_a_refused_operation_leaves_nothing(acme: Organization, services: 
 async def note(context: Context, what: str) -> None:
     """A row, as a trace that a transaction leaves."""
     whose = {**identity(context.caller), "event": "contact.created", "kind": "test"}
-    statement = insert(EventSubscription).values(**whose, subscriber_id=what).on_conflict_do_nothing()
+    statement = (
+        insert(EventSubscription).values(**whose, subscriber_id=what, created_at=context.now).on_conflict_do_nothing()
+    )
     await context.session.execute(statement)
 
 

@@ -29,11 +29,13 @@ class Sample:
     `arrange` makes what the request names and returns the request's `data`; every call makes it anew. The data must
     hold every id-like field of the operation's input (`id`, `…_id`, `…_ids`), except those named in `not_ours`, which
     are ids of outside systems. `of_organization` says that live and sandbox share the resource, as they share members.
+    `environment` is the one in which it may be called at all.
     """
 
     arrange: Callable[[Scene], Awaitable[dict[str, Any]]]
     not_ours: frozenset[str] = frozenset()
     of_organization: bool = False
+    environment: Environment = Environment.live
 
 
 Samples: TypeAlias = Mapping[str, Sample]

@@ -43,9 +43,17 @@ class Row:
     rival: Organization
 
     async def arranged(
-        self, organization: Organization | None = None, environment: Environment = Environment.live
+        self, organization: Organization | None = None, environment: Environment | None = None
     ) -> dict[str, Any]:
-        return await self.sample.arrange(Scene(organization or self.acme, environment))
+        return await self.sample.arrange(Scene(organization or self.acme, environment or self.sample.environment))
+
+    def key(self, *scopes: str, made_by: UUID | None = None) -> Client:
+        """A client with a fresh key for where the operation may be called."""
+        return self.acme.key(*scopes, environment=self.sample.environment, made_by=made_by)
+
+    def with_role(self, role: str) -> Client:
+        """A client whose rights are those of a member with this role."""
+        return self.key("admin", made_by=self.acme.member(role))
 
     async def post(self, client: Client, data: Any) -> httpx2.Response:
         return await client.post(self.operation.path, data, action=self.operation.action)
@@ -91,7 +99,7 @@ async def test_sample_names_every_id(row: Row) -> None:
 
 
 async def test_owner_may(row: Row) -> None:
-    owner = row.acme.with_role("owner")
+    owner = row.with_role("owner")
 
     reply = await row.post(owner, await row.arranged())
 
@@ -123,29 +131,29 @@ async def test_nobody_may_with_an_expired_token(row: Row, installation: Installa
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_role(row: Row, role: str) -> None:
-    await assert_allowed(row, row.acme.with_role(role), ROLES[role])
+    await assert_allowed(row, row.with_role(role), ROLES[role])
 
 
 @pytest.mark.parametrize("scope", SCOPES)
 async def test_scope(row: Row, scope: str) -> None:
-    await assert_allowed(row, row.acme.key(scope), scope)
+    await assert_allowed(row, row.key(scope), scope)
 
 
 @pytest.mark.parametrize("scope", SCOPES)
 async def test_narrow_scope(row: Row, scope: str) -> None:
-    await assert_allowed(row, row.acme.key(f"{row.operation.resource}:{scope}"), scope)
+    await assert_allowed(row, row.key(f"{row.operation.resource}:{scope}"), scope)
 
 
 async def test_narrow_scope_of_another_resource(row: Row) -> None:
-    await assert_allowed(row, row.acme.key("something_else:admin"), None)
+    await assert_allowed(row, row.key("something_else:admin"), None)
 
 
 async def test_key_of_a_member_who_may_less(row: Row) -> None:
-    await assert_allowed(row, row.acme.key("admin", made_by=row.acme.member("viewer")), "read")
+    await assert_allowed(row, row.key("admin", made_by=row.acme.member("viewer")), "read")
 
 
 async def test_publishable_key_only_reads(row: Row) -> None:
-    await assert_allowed(row, row.acme.publishable, "read")
+    await assert_allowed(row, row.acme.publishable, "read" if row.sample.environment is Environment.live else None)
 
 
 async def test_another_organizations_id_is_a_missing_one(row: Row) -> None:

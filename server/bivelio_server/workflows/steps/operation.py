@@ -79,7 +79,7 @@ async def _through_outside(progress: Progress, outside: Outside, state: StepStat
     await progress.commit()
     prepared = outside.body.prepared.model_validate(state.prepared)
     try:
-        outcome = await outside.perform(progress.services, prepared)
+        outcome = await outside.perform(progress.services, progress.state.caller, prepared)
     except IntegrationFailed as error:
         context = await progress.acting_context()
         progress.effect_of = state.step_id

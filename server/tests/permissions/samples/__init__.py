@@ -8,6 +8,7 @@ from tests.permissions.samples import (
     contacts,
     keys,
     notices,
+    sandbox,
     usage,
     webhooks,
     workflows,
@@ -19,6 +20,7 @@ SAMPLES: Final[Samples] = {
     **keys.SAMPLES,
     **notices.SAMPLES,
     **usage.SAMPLES,
+    **sandbox.SAMPLES,
     **webhooks.SAMPLES,
     **workflows.SAMPLES,
 }
