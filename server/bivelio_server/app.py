@@ -15,6 +15,7 @@ from bivelio_server.accounts import operations as keys
 from bivelio_server.accounts.admission import Admission
 from bivelio_server.accounts.authentication import Authentication
 from bivelio_server.accounts.documentation import AUTH_MODELS, auth_paths
+from bivelio_server.accounts.sandbox_address import SandboxAddress
 from bivelio_server.accounts.sign_in import SignIn
 from bivelio_server.accounts.tokens import AccessTokens
 from bivelio_server.audit import operations as audit
@@ -132,6 +133,7 @@ def create_app(services: Services, installation: Installation) -> Starlette:
         exception_handlers={HTTPException: render_http_exception},
     )
     app.router.redirect_slashes = False
+    app.add_middleware(SandboxAddress)
     app.add_middleware(RequestMiddleware, services=services)
     return app
 

@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bivelio_server.accounts.authentication import Authentication
+from bivelio_server.accounts.sandbox_address import require_sandbox
 from bivelio_server.kit.admission import Admitted, Limits, client_address
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.door import announce_version
-from bivelio_server.kit.errors import APIError
+from bivelio_server.kit.errors import APIError, InsufficientScope
 
 REFUSED: Final = Counter("bivelio_rate_limited_total", "Requests refused since there were too many.", ["by"])
 
@@ -50,6 +51,10 @@ class Admission:
             caller, limits = await self._authentication.admit(request)
         except APIError as refusal:
             return Admitted(None, refusal, await self._gate.admit(address), address)
+        try:
+            require_sandbox(request, caller.environment)
+        except InsufficientScope as refusal:
+            return Admitted(None, refusal, limits, address)
         return Admitted(caller, None, limits, address)
 
 

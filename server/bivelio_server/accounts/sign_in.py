@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from bivelio_server.accounts.authentication import Authentication
 from bivelio_server.accounts.passwords import PasswordCheck
+from bivelio_server.accounts.sandbox_address import is_sandbox_address, require_sandbox
 from bivelio_server.accounts.tokens import AccessTokens, Session
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.context import Services
@@ -79,7 +80,7 @@ class SignIn:
         if grant_type == "password":
             tokens = await self._with_password(request, _read(PasswordGrant, body))
         elif grant_type == "refresh_token":
-            tokens = await self._with_refresh_token(_read(RefreshGrant, body))
+            tokens = await self._with_refresh_token(request, _read(RefreshGrant, body))
         else:
             raise ValidationFailed(Problem("grant_type", "one_of", _GRANT_TYPES))
         return json_response(tokens.model_dump(), headers={"Cache-Control": "no-store"})
@@ -101,8 +102,9 @@ class SignIn:
     async def _chosen_organisation(self, request: Request) -> tuple[UUID | None, Environment]:
         key = request.headers.get("apikey")
         if key is None:
-            return None, Environment.live
+            return None, Environment.sandbox if is_sandbox_address(request) else Environment.live
         caller = await self._authentication.caller_of_key(key.strip())
+        require_sandbox(request, caller.environment)
         return caller.org_id, caller.environment
 
     async def _throttle(self, subjects: list[str]) -> None:
@@ -131,7 +133,8 @@ class SignIn:
             raise NotAuthenticated(_WRONG_PASSWORD)
         return self._tokens_for(Session(session_id, user_id, row[0], environment), email, refresh_token)
 
-    async def _with_refresh_token(self, grant: RefreshGrant) -> Tokens:
+    async def _with_refresh_token(self, request: Request, grant: RefreshGrant) -> Tokens:
+        await self._require_sandbox(request, grant)
         successor, now = _new_refresh_token(), self._services.clock.now()
         row = await self._services.database.call(
             "select outcome, session_id, org_id, environment, user_id, email"
@@ -144,6 +147,15 @@ class SignIn:
             raise CredentialsExpired
         _, session_id, org_id, environment, user_id, email = row
         return self._tokens_for(Session(session_id, user_id, org_id, Environment(environment)), email, successor)
+
+    async def _require_sandbox(self, request: Request, grant: RefreshGrant) -> None:
+        """Before the token is traded: one that is refused here still works at its own address."""
+        if is_sandbox_address(request):
+            row = await self._services.database.call(
+                "select refresh_token_environment(%s)", (_digest(grant.refresh_token),)
+            )
+            if row is not None and row[0] is not None:
+                require_sandbox(request, Environment(row[0]))
 
     def _tokens_for(self, session: Session, email: str, refresh_token: str) -> Tokens:
         return Tokens(

@@ -50,7 +50,7 @@ class Admitted:
     address: str
 
     def require_caller(self) -> Caller:
-        """Raises NotAuthenticated, CredentialsExpired."""
+        """Raises NotAuthenticated, CredentialsExpired, InsufficientScope."""
         if self.caller is None:
             assert self.refusal is not None
             raise self.refusal
