@@ -25,6 +25,9 @@ from bivelio_server.sandbox.schemas import (
 #: Far enough for every schedule, and near enough for every time that is counted from it.
 MAX_AHEAD: Final = timedelta(days=3660)
 
+#: What the audit log calls it.
+_CLOCKS: Final = "sandbox_clocks"
+
 feature: Final = Feature(
     "sandbox", doors=DIRECT_DOORS, doors_reason="a developer's tools: a run that moves its own clock or clears itself"
     " could not go on",
@@ -50,6 +53,8 @@ async def advance_clock(context: Context, data: ClockAdvance) -> SandboxClock:
     ahead = await queries.advance(context, timedelta(seconds=data.seconds))
     if ahead > MAX_AHEAD:
         raise Impossible(Problem("seconds", "max", _TOO_FAR))
+    before = int(ahead.total_seconds()) - data.seconds
+    context.changed(_CLOCKS, _id(context), {"ahead_seconds": before}, {"ahead_seconds": before + data.seconds})
     await spawn(context, purge.TASK, {})
     return _clock(context, ahead)
 
@@ -60,7 +65,13 @@ async def advance_clock(context: Context, data: ClockAdvance) -> SandboxClock:
 )  # fmt: skip
 async def reset(context: Context, data: Nothing) -> SandboxReset:  # noqa: ARG001 - every operation takes its input
     _require_sandbox(context)
-    return SandboxReset(removed=await queries.reset(context))
+    ahead = await queries.ahead(context)
+    removed = await queries.reset(context)
+    context.changed(
+        _CLOCKS, _id(context), {"ahead_seconds": int(ahead.total_seconds()), "rows": removed},
+        {"ahead_seconds": 0, "rows": 0},
+    )  # fmt: skip
+    return SandboxReset(removed=removed)
 
 
 @feature.operation(
@@ -72,6 +83,10 @@ async def list_messages(context: Context, data: MessageList) -> MessagePage:
     rows, total = await simulated.list_messages(context, data, data.channel, data.recipient)
     messages = [SimulatedMessage.model_validate(row) for row in rows]
     return MessagePage(messages=messages, pagination=Pagination.of(data, total))
+
+
+def _id(context: Context) -> str:
+    return str(context.caller.org_id)
 
 
 def _require_sandbox(context: Context) -> None:

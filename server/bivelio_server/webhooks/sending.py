@@ -39,7 +39,7 @@ class Outcome:
 async def send(http: OutgoingHttp, clock: Clock, url: str, message: Message, signers: Signers) -> Outcome:
     """Every failure to deliver is an outcome; nothing is raised."""
     started = time.monotonic()
-    headers = signed_headers(message, signers, clock.now())
+    headers = signed_headers(message, signers, clock.outside())
     try:
         response = await http.request(
             "POST", url, headers=headers, content=message.body,
@@ -49,15 +49,15 @@ async def send(http: OutgoingHttp, clock: Clock, url: str, message: Message, sig
         duration_ms = round((time.monotonic() - started) * 1000)
         outcome = Outcome(clock.now(), duration_ms, None, error.code, exchange=keep(url, headers, None))
     else:
-        outcome = _judge(response, clock.now(), keep(url, headers, response))
+        outcome = _judge(response, clock, keep(url, headers, response))
     ATTEMPTS.labels(outcome.error or "delivered").inc()
     return outcome
 
 
-def _judge(response: OutgoingResponse, now: datetime, exchange: Exchange) -> Outcome:
+def _judge(response: OutgoingResponse, clock: Clock, exchange: Exchange) -> Outcome:
     error = _error(response.status)
-    retry_after = _retry_after(response, now) if error else None
-    return Outcome(now, response.duration_ms, response.status, error, retry_after, exchange)
+    retry_after = _retry_after(response, clock.outside()) if error else None
+    return Outcome(clock.now(), response.duration_ms, response.status, error, retry_after, exchange)
 
 
 def _error(status: int) -> str | None:

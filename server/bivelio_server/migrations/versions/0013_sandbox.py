@@ -20,6 +20,7 @@ def upgrade() -> None:
     _purge()
     _reset()
     _durable_time()
+    _webhooks_due()
     _mail()
 
 
@@ -283,6 +284,44 @@ def _durable_time() -> None:
         end $$;
     """)
     op.execute(definer_function("durable.queue_time(timestamptz)"))
+
+
+def _webhooks_due() -> None:
+    # As in 0005, but what is due in a sandbox is so by its own clock.
+    op.execute("""
+        create or replace function webhooks_due(p_now timestamptz)
+        returns table (org_id uuid, environment text, webhook_id text)
+        language plpgsql stable security definer set search_path = public, pg_temp
+        set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+        begin
+            return query
+            with recursive pending as (
+                (select d.org_id, d.environment, d.webhook_id from webhook_deliveries d
+                  where d.next_attempt_at is not null
+                  order by d.org_id, d.environment, d.webhook_id limit 1)
+                union all
+                select next.* from pending p cross join lateral (
+                    select d.org_id, d.environment, d.webhook_id from webhook_deliveries d
+                     where d.next_attempt_at is not null
+                       and (d.org_id, d.environment, d.webhook_id) > (p.org_id, p.environment, p.webhook_id)
+                     order by d.org_id, d.environment, d.webhook_id limit 1) next
+            ), timed as materialized (
+                select p.*, case p.environment when 'live' then p_now
+                                 else p_now + sandbox_ahead(p.org_id, p.environment) end as present
+                  from pending p
+            )
+            select t.org_id, t.environment, t.webhook_id from timed t
+             where exists (
+                select from webhook_endpoints e
+                 where e.org_id = t.org_id and e.environment = t.environment and e.id = t.webhook_id
+                   and e.status = 'active' and e.deleted_at is null)
+               and exists (
+                select from generate_series(0, 4) as tried (failures) where exists (
+                    select from webhook_deliveries d
+                     where d.org_id = t.org_id and d.environment = t.environment and d.webhook_id = t.webhook_id
+                       and d.failures = tried.failures and d.next_attempt_at <= t.present));
+        end $$;
+    """)
 
 
 def _mail() -> None:
