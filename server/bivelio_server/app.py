@@ -42,6 +42,7 @@ from bivelio_server.kit.secrets import Cipher
 from bivelio_server.kit.wakeups import Wakeups
 from bivelio_server.mail import MAIL, outbox
 from bivelio_server.metrics import metrics
+from bivelio_server.notices import mailing
 from bivelio_server.notices import operations as notices
 from bivelio_server.reference_page import reference_routes
 from bivelio_server.sandbox import operations as sandbox
@@ -80,6 +81,8 @@ HANDLERS: Final[Mapping[str, TaskHandler]] = {
 }
 PROVIDERS: Final = Providers(Provider(MAIL, real=smtp_mailer, simulated=SimulatedMailer))
 LANES: Final[tuple[Lane, ...]] = (delivery.LANE,)
+#: With a mail server only.
+MAIL_LANES: Final[tuple[Lane, ...]] = (mailing.LANE,)
 EVENTS: Final = EventCatalogue([*contact_events.EVENTS, *workflow_events.EVENTS, *announced.EVENTS])
 
 
@@ -115,7 +118,8 @@ async def opened(services: Services) -> AsyncIterator[Services]:
 
 def compose_worker(services: Services) -> Worker:
     """What does the durable work of a process."""
-    return Worker(services, HANDLERS, LANES)
+    lanes = LANES if services.settings.smtp_url is None else (*LANES, *MAIL_LANES)
+    return Worker(services, HANDLERS, lanes)
 
 
 def create_app(services: Services, installation: Installation) -> Starlette:

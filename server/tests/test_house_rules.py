@@ -26,6 +26,7 @@ SQL_MODULES = {
     "kit/sandbox_time.py": "how far the clock of a sandbox is ahead",
     "durable/*": "the functions of schema `durable`",
     "events/recording.py": "an event and who listens to it, in one statement",
+    "notices/mailing.py": "the definer function that says whose notices are to be mailed",
     "notices/recording.py": "a notice, in whatever transaction it is about",
     "accounts/authentication.py": "definer functions: there is no caller yet",
     "accounts/admission.py": "definer functions: there is no caller yet",

@@ -371,5 +371,38 @@ def _mail() -> None:
         comment on column simulated_messages.subject is 'personal';
         comment on column simulated_messages.body is 'personal';
     """)
+    op.execute("""
+        create index mail_outbox_finished on mail_outbox (finished_at) where finished_at is not null;
+        create index notices_unmailed on notices (created_at) where mailed_at is null and environment = 'live';
+
+        create function notices_to_mail(p_now timestamptz) returns table (org_id uuid, environment text, key text)
+        language sql stable security definer set search_path = public, pg_temp as $$
+            select distinct n.org_id, 'live', 'owners' from notices n
+             where n.mailed_at is null and n.environment = 'live' and n.created_at > p_now - interval '3 days'
+        $$;
+
+        create function owner_addresses() returns table (email text)
+        language sql stable security definer set search_path = public, pg_temp as $$
+            select u.email from members m join users u on u.id = m.user_id
+             where m.role = 'owner' and m.org_id = nullif(current_setting('app.org_id', true), '')::uuid
+             order by m.created_at, u.id
+        $$;
+
+        -- What became of a message is kept for a while; its text is gone as soon as it is known.
+        create function prune_mail(p_before timestamptz, p_limit int) returns int
+        language plpgsql security definer set search_path = public, pg_temp as $$
+        declare
+            v_removed int;
+        begin
+            delete from mail_outbox where (org_id, environment, id) in (
+                select m.org_id, m.environment, m.id from mail_outbox m
+                 where m.finished_at < p_before order by m.finished_at limit p_limit for update skip locked);
+            get diagnostics v_removed = row_count;
+            return v_removed;
+        end $$;
+    """)
+    op.execute(definer_function("notices_to_mail(timestamptz)"))
+    op.execute(definer_function("owner_addresses()"))
+    op.execute(definer_function("prune_mail(timestamptz, int)"))
     op.execute(business_table("mail_outbox"))
     op.execute(business_table("simulated_messages"))
