@@ -124,5 +124,6 @@ def _columns_of(model: type[Any]) -> _Columns:
         policy = column.info.get("audit", "secret" if isinstance(column.type, LargeBinary) else "shown")
         if policy != "derived" and attribute.key not in ("org_id", "environment"):
             policies[attribute.key] = policy
-    identifier = mapper.get_property_by_column(mapper.primary_key[-1]).key
+    keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
+    identifier = next((key for key in reversed(keys) if key not in ("org_id", "environment")), keys[-1])
     return _Columns(mapper.local_table.name, identifier, policies)
