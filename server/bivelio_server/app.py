@@ -11,6 +11,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 
+from bivelio_server.accounts import events as key_events
+from bivelio_server.accounts import expiry
 from bivelio_server.accounts import operations as keys
 from bivelio_server.accounts.admission import Admission
 from bivelio_server.accounts.authentication import Authentication
@@ -80,10 +82,10 @@ HANDLERS: Final[Mapping[str, TaskHandler]] = {
     purge.TASK: purge.purge_own,
 }
 PROVIDERS: Final = Providers(Provider(MAIL, real=smtp_mailer, simulated=SimulatedMailer))
-LANES: Final[tuple[Lane, ...]] = (delivery.LANE,)
+LANES: Final[tuple[Lane, ...]] = (delivery.LANE, expiry.LANE)
 #: With a mail server only.
 MAIL_LANES: Final[tuple[Lane, ...]] = (mailing.LANE,)
-EVENTS: Final = EventCatalogue([*contact_events.EVENTS, *workflow_events.EVENTS, *announced.EVENTS])
+EVENTS: Final = EventCatalogue([*contact_events.EVENTS, *workflow_events.EVENTS, *announced.EVENTS, *key_events.EVENTS])
 
 
 def compose_services(installation: Installation, clock: Clock | None = None) -> Services:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bivelio_server.accounts.authentication import Authentication
+from bivelio_server.accounts.browsers import Browsers, preflight_reply
 from bivelio_server.accounts.sandbox_address import require_sandbox
 from bivelio_server.kit.admission import Admitted, Limits, client_address
 from bivelio_server.kit.context import Services
@@ -25,7 +26,8 @@ _MOST_REMEMBERED: Final = 10_000
 
 
 class Admission:
-    """An ASGI application in front of another; it leaves `request.state.admitted`."""
+    """An ASGI application in front of another; it leaves `request.state.admitted`, and for browsers
+    `request.state.reply_headers`."""
 
     def __init__(self, app: ASGIApp, services: Services, authentication: Authentication) -> None:
         self._app = app
@@ -34,28 +36,47 @@ class Admission:
         self._versions = services.catalogue.versions
         self._authentication = authentication
         self._gate = _AddressGate(services)
+        self._browsers = Browsers(services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
+        origin = request.headers.get("origin")
+        if origin is not None and request.method == "OPTIONS":
+            await preflight_reply(origin)(scope, receive, send)
+            return
         announce_version(request, self._versions)
-        request.state.admitted = admitted = await self._admit(request)
-        if admitted.limits is not None:
-            if admitted.limits.retry_after:
-                REFUSED.labels("organization" if admitted.caller else "address").inc()
-            admitted.limits.require_room()
+        await self._admit(request, origin)
         await self._app(scope, receive, send)
 
-    async def _admit(self, request: Request) -> Admitted:
+    async def _admit(self, request: Request, origin: str | None) -> None:
+        """Raises TooManyRequests, and InsufficientScope for a publishable key at an origin that is not its own."""
+        page = self._browsers.page(request, origin) if origin is not None else None
+        request.state.admitted, allowed_origins = await self._identify(request)
+        if page is not None:
+            page.show_reply(request.state.admitted, allowed_origins)
+        _require_room(request.state.admitted)
+        if page is not None:
+            await page.judge(request.state.admitted, allowed_origins)
+
+    async def _identify(self, request: Request) -> tuple[Admitted, frozenset[str] | None]:
         address = client_address(request, self._settings.trusted_proxies)
         try:
-            caller, limits = await self._authentication.admit(request)
+            caller, limits, allowed_origins = await self._authentication.admit(request)
         except APIError as refusal:
-            return Admitted(None, refusal, await self._gate.admit(address), address)
+            return Admitted(None, refusal, await self._gate.admit(address), address), None
         try:
             require_sandbox(request, caller.environment)
         except InsufficientScope as refusal:
-            return Admitted(None, refusal, limits, address)
-        return Admitted(caller, None, limits, address)
+            return Admitted(None, refusal, limits, address), allowed_origins
+        return Admitted(caller, None, limits, address), allowed_origins
+
+
+def _require_room(admitted: Admitted) -> None:
+    """Raises TooManyRequests."""
+    if admitted.limits is not None:
+        if admitted.limits.retry_after:
+            REFUSED.labels("organization" if admitted.caller else "address").inc()
+        admitted.limits.require_room()
 
 
 class _AddressGate:

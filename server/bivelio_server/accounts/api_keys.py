@@ -11,10 +11,11 @@ from bivelio_server.kit.caller import Environment
 _BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM_LENGTH: Final = 24
 _CHECKSUM_LENGTH: Final = 6
+PUBLISHABLE_PREFIX: Final = "bv_live_pk_"
 _PREFIXES: Final = {
     ("secret", Environment.live): "bv_live_sk_",
     ("secret", Environment.sandbox): "bv_test_sk_",
-    ("publishable", Environment.live): "bv_live_pk_",
+    ("publishable", Environment.live): PUBLISHABLE_PREFIX,
 }
 PREFIXES: Final = tuple(_PREFIXES.values())
 

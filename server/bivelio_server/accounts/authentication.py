@@ -1,12 +1,12 @@
 """From the credentials of a request to its Caller, in one database call, so that a revocation holds at once."""
 
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import TupleRow
 from starlette.requests import Request
 
-from bivelio_server.accounts.api_keys import digest_of, is_well_formed_key
+from bivelio_server.accounts.api_keys import PUBLISHABLE_PREFIX, digest_of, is_well_formed_key
 from bivelio_server.accounts.roles import rights_of
 from bivelio_server.accounts.tokens import AccessTokens
 from bivelio_server.kit.admission import Limits
@@ -26,21 +26,30 @@ _KEY_COLUMNS: Final = 11
 _SESSION_COLUMNS: Final = 5
 
 
+class Identified(NamedTuple):
+    """Who calls, and the limits that the request is charged to. `allowed_origins` are those of a publishable key."""
+
+    caller: Caller
+    limits: Limits | None
+    allowed_origins: frozenset[str] | None = None
+
+
 class Authentication:
     def __init__(self, database: Database, tokens: AccessTokens, clock: Clock) -> None:
         self._database = database
         self._tokens = tokens
         self._clock = clock
 
-    async def admit(self, request: Request) -> tuple[Caller, Limits | None]:
-        """The caller, and the limits that the request is charged to. Raises NotAuthenticated, CredentialsExpired."""
+    async def admit(self, request: Request) -> Identified:
+        """Raises NotAuthenticated, CredentialsExpired."""
         credential = _credential(request)
         if credential.startswith(_KEY_MARK):
             row = await self._key_row(_ADMIT_KEY, credential)
-            return _caller_of_key(row[:_KEY_COLUMNS]), _limits(row[_KEY_COLUMNS:])
+            key = row[:_KEY_COLUMNS]
+            return Identified(_caller_of_key(key), _limits(row[_KEY_COLUMNS:]), _allowed_origins(key))
         now = self._clock.now()
         row = await self._row(_ADMIT_SESSION, self._tokens.session_id(credential, now))
-        return _caller_of_session(row[:_SESSION_COLUMNS]), _limits(row[_SESSION_COLUMNS:])
+        return Identified(_caller_of_session(row[:_SESSION_COLUMNS]), _limits(row[_SESSION_COLUMNS:]))
 
     async def caller_of_key(self, key: str) -> Caller:
         """Without charging anybody. Raises NotAuthenticated, CredentialsExpired."""
@@ -66,6 +75,11 @@ def _caller_of_key(row: TupleRow) -> Caller:
     return Caller(org_id, Environment(environment), f"key:{id_}", user_id, rights, plan, api_version=api_version)
 
 
+def _allowed_origins(row: TupleRow) -> frozenset[str] | None:
+    _org_id, _environment, _id, type_, *_others, allowed_origins, _api_version, _expired = row
+    return frozenset(allowed_origins) if type_ == "publishable" else None
+
+
 def _caller_of_session(row: TupleRow) -> Caller:
     org_id, environment, user_id, role, plan = row
     return Caller(org_id, Environment(environment), f"user:{user_id}", user_id, rights_of(role), plan)
@@ -77,6 +91,14 @@ def _limits(row: TupleRow) -> Limits | None:
     if per_minute is None:
         return None
     return Limits(per_minute, per_second, remaining, resets_at, retry_after, bool(burst))
+
+
+def is_publishable(request: Request) -> bool:
+    """Whether its credential looks like a publishable key, be it valid or not."""
+    try:
+        return _credential(request).startswith(PUBLISHABLE_PREFIX)
+    except NotAuthenticated:
+        return False
 
 
 def _credential(request: Request) -> str:

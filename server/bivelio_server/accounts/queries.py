@@ -1,28 +1,33 @@
 """The keys that a caller may see: a sandbox credential sees sandbox keys only."""
 
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Select
 
 from bivelio_server.accounts.models import APIKey
+from bivelio_server.accounts.roles import rights_of
 from bivelio_server.accounts.schemas import KeyList
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import NotAuthenticated
 from bivelio_server.kit.rows import only, organisation, page_of
 
-_HOLD: Final = """
-    select id from api_keys where org_id = %(org_id)s and id = %(id)s and revoked_at is null for share
-"""
-_REVOKE: Final = """
+_MANAGE: Final = "select pg_advisory_xact_lock(hashtextextended(concat_ws(' ', 'api_keys', %(org_id)s::uuid), 0))"
+_LINEAGE: Final = """
     with recursive made as (
         select id from api_keys where org_id = %(org_id)s and id = %(id)s
          union
         select k.id from api_keys k join made on k.created_by_key = made.id where k.org_id = %(org_id)s
     )
-    update api_keys k set revoked_at = %(now)s from made
-     where k.org_id = %(org_id)s and k.id = made.id and k.revoked_at is null
-    returning k.id
+    select id from made
+"""
+_PRESENT_RIGHTS: Final = "select scopes, role, key_type from present_rights(%(actor)s, %(now)s)"
+_NOTICE_BROWSER: Final = """
+    update api_keys set browser_noticed_at = %(now)s
+     where org_id = %(org_id)s and id = %(id)s
+       and (browser_noticed_at is null or browser_noticed_at <= %(before)s)
+    returning id
 """
 
 
@@ -36,20 +41,55 @@ async def list_keys(context: Context, data: KeyList) -> tuple[list[APIKey], int]
     return await page_of(context.session, newest_first, data)
 
 
-async def revoke(context: Context, key_id: str) -> None:
-    """Revoke the key and all that it made, and these made: none may do more than its maker.
+async def manage(context: Context) -> APIKey | None:
+    """Be alone with the organisation's keys until the transaction ends: who makes one cannot be revoked meanwhile.
 
-    Looked for again until there is none: one may have been made while its maker's row was waited for.
+    Returns the key that the caller uses, if it does. Raises NotAuthenticated when it was revoked just before.
     """
-    while await context.session.run(_REVOKE, {"org_id": context.caller.org_id, "id": key_id, "now": context.now}):
-        pass
-
-
-async def hold_maker(context: Context) -> None:
-    """Keep the key that the caller uses from being revoked until the transaction ends. Raises NotAuthenticated."""
-    key = {"org_id": context.caller.org_id, "id": context.caller.key_id}
-    if context.caller.key_id is not None and not await context.session.run(_HOLD, key):
+    await context.session.run(_MANAGE, {"org_id": context.caller.org_id})
+    if context.caller.key_id is None:
+        return None
+    own: APIKey | None = await context.session.scalar(
+        organisation(APIKey, context.caller).where(APIKey.id == context.caller.key_id, APIKey.revoked_at.is_(None))
+    )
+    if own is None:
         raise NotAuthenticated
+    return own
+
+
+async def lineage(context: Context, key_id: str) -> list[APIKey]:
+    """The key, all that it made, and what these made."""
+    rows = await context.session.run(_LINEAGE, {"org_id": context.caller.org_id, "id": key_id})
+    keys = organisation(APIKey, context.caller).where(APIKey.id.in_([row.id for row in rows])).order_by(APIKey.id)
+    return list(await context.session.scalars(keys))
+
+
+async def present_rights(context: Context, actor: str) -> frozenset[str]:
+    """What `user:<id>` or `key:<id>` may do now."""
+    rows = await context.session.run(_PRESENT_RIGHTS, {"actor": actor, "now": context.now})
+    return rights_of(rows[0].role, tuple(rows[0].scopes), rows[0].key_type) if rows else frozenset()
+
+
+async def expiring(context: Context, key_id: str) -> APIKey | None:
+    """The key, locked, if its end is near and not yet told."""
+    key: APIKey | None = await context.session.scalar(
+        organisation(APIKey, context.caller)
+        .where(
+            APIKey.id == key_id,
+            APIKey.expiry_notice_at <= context.now,
+            APIKey.expiry_announced_at.is_(None),
+            APIKey.revoked_at.is_(None),
+            APIKey.retires_at.is_(None),
+        )
+        .with_for_update()
+    )
+    return key
+
+
+async def notice_in_browser(context: Context, *, unless_since: datetime) -> bool:
+    """Remember that the caller's key was seen in a browser; False if that was noticed after `unless_since`."""
+    values = {"org_id": context.caller.org_id, "id": context.caller.key_id, "now": context.now, "before": unless_since}
+    return bool(await context.session.run(_NOTICE_BROWSER, values))
 
 
 def _visible(context: Context) -> Select[APIKey]:

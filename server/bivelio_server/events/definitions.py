@@ -21,6 +21,7 @@ EventName = Literal[
     "case.updated",
     "agent.executed",
     "document.processed",
+    "key.expiring",
 ]
 
 

@@ -102,6 +102,7 @@ class _Exchange:
         admitted: Admitted | None = getattr(self.request.state, "admitted", None)
         if admitted is not None and admitted.limits is not None:
             yield from admitted.limits.headers
+        yield from getattr(self.request.state, "reply_headers", ())
 
     async def fail(self, error: Exception) -> None:
         if self._status:

@@ -1,7 +1,7 @@
 """What the webhook operations take and give."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, ConfigDict, Field
 
@@ -36,7 +36,7 @@ _NOT_PRINTABLE: Final = Text(
 )
 
 Url = Annotated[str, Field(min_length=1, max_length=2048, json_schema_extra={"format": "uri"})]
-Events = Annotated[list[EventName], Field(min_length=1, max_length=12), AfterValidator(_unique)]
+Events = Annotated[list[EventName], Field(min_length=1, max_length=len(get_args(EventName))), AfterValidator(_unique)]
 Secret = Annotated[str, Field(min_length=16, max_length=200), AfterValidator(_printable)]
 Description = Annotated[str, Field(max_length=500)]
 _POLICY: Final = (
