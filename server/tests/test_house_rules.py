@@ -31,6 +31,7 @@ SQL_MODULES = {
     "accounts/authentication.py": "definer functions: there is no caller yet",
     "accounts/admission.py": "definer functions: there is no caller yet",
     "accounts/sign_in.py": "definer functions: there is no caller yet",
+    "accounts/expiry.py": "the definer function that says which keys end soon",
     "accounts/provisioning.py": "the operator's own connection",
     "usage/credits.py": "the ledger's functions",
     "webhooks/delivery.py": "the definer function that says what is due",

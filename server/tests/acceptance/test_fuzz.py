@@ -93,7 +93,10 @@ class Known:
             "/v1/webhooks/recover": lambda: {"webhook_id": self._make_webhook(), "since": "2026-01-01T00:00:00Z"},
             "/v1/notices/read": lambda: {"id": notice},
             "/v1/requests/get": lambda: {"request_id": self._ask()},
-            "/v1/keys/revoke": lambda: {"id": self._make("keys", name="Soon revoked")["id"]},
+            "/v1/keys/get": lambda: {"id": self._make_key()},
+            "/v1/keys/update": lambda: {"id": self._make_key()},
+            "/v1/keys/rotate": lambda: {"id": self._make_key()},
+            "/v1/keys/revoke": lambda: {"id": self._make_key()},
         }
 
     def data_for(self, path: str) -> dict[str, Any]:
@@ -115,6 +118,9 @@ class Known:
 
     def _make_run(self) -> str:
         return str(self._call("workflows/execute", workflow_id=self._make_workflow())["instance_id"])
+
+    def _make_key(self) -> str:
+        return str(self._make("keys", name="Known")["id"])
 
     def _make_webhook(self, event: str = "workflow.failed") -> str:
         """Generated ones make place, as their number is limited."""

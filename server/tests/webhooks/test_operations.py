@@ -187,7 +187,7 @@ async def test_a_test_message_may_be_of_any_event(acme: Organization, desk: Desk
             assert (result["status"], result["error"]) == ("delivered", None)
 
     assert [request.headers["x-bivelio-event"] for request in receiver.requests] == list(services.events)
-    assert len(receiver.requests) == 12
+    assert len(receiver.requests) == 13
 
 
 @pytest.mark.usefixtures("worker")
