@@ -68,7 +68,7 @@ def _note(session: RecordingSession, row: Any, what: _What) -> None:
     columns = _known.get(model) or _known.setdefault(model, _columns_of(model))
     state: InstanceState[Any] = inspect(row)
     before, after = what(state, columns.policies)
-    if before == after:
+    if not before and not after:
         return
     session.note(
         Change(
@@ -94,7 +94,10 @@ def _changed(state: InstanceState[Any], names: Mapping[str, str]) -> tuple[_Valu
         for name, value in state.committed_state.items()
         if name in names
     }
-    changed = {name: value for name, value in before.items() if state.dict.get(name) != value}
+    types = {name: state.mapper.column_attrs[name].columns[0].type for name in before}
+    changed = {
+        name: value for name, value in before.items() if not types[name].compare_values(value, state.dict.get(name))
+    }
     return changed, {name: state.dict.get(name) for name in changed}
 
 
