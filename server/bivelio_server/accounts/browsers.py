@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from bivelio_server.accounts import queries
 from bivelio_server.accounts.authentication import is_publishable
+from bivelio_server.accounts.notices import notify_in_browser
 from bivelio_server.accounts.web_origins import host_of
 from bivelio_server.kit import audit
 from bivelio_server.kit.admission import Admitted
@@ -24,7 +25,7 @@ from bivelio_server.kit.execution import transaction
 from bivelio_server.kit.origin import Door, Origin
 from bivelio_server.kit.text import Text
 
-#: How often the audit log tells of one key that it is used in a browser.
+#: How often the organisation is told of one key that it is used in a browser.
 NOTICED_EVERY: Final = timedelta(days=1)
 
 _ALLOWED_HEADERS: Final = (
@@ -67,7 +68,7 @@ class Browsers:
         return Page(self, request, origin)
 
     async def notice(self, request: Request, origin: str, admitted: Admitted, caller: Caller) -> None:
-        """Say that a secret key is used in a page: in the log each time, in the audit log once a day."""
+        """Say that a secret key is used in a page: in the log each time, to the organisation once a day."""
         request_id, now = request.state.request_id, self._services.clock.now()
         _log.warning("secret_key_in_browser", actor=caller.actor, origin=origin[:300], request_id=request_id)
         last = self._noticed.get(caller.actor)
@@ -77,9 +78,11 @@ class Browsers:
             self._noticed.clear()
         door = Origin(Door.http, request_id, admitted.address)
         async with transaction(caller, self._services, door) as context:
-            if await queries.notice_in_browser(context, unless_since=now - NOTICED_EVERY):
-                context.changed("api_keys", str(caller.key_id), None, {"origin": origin[:300]})
+            key = await queries.notice_in_browser(context, unless_since=now - NOTICED_EVERY)
+            if key is not None:
+                context.changed("api_keys", key.id, None, {"origin": origin[:300]})
                 await audit.write(context, "keys.secret_in_browser")
+                await notify_in_browser(context, key, origin[:300])
         self._noticed[caller.actor] = now
 
 

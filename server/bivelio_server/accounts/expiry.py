@@ -7,6 +7,7 @@ from uuid import UUID
 
 from bivelio_server.accounts import queries
 from bivelio_server.accounts.events import EXPIRING
+from bivelio_server.accounts.notices import notify_expiring
 from bivelio_server.accounts.views import view
 from bivelio_server.durable import Lane, LaneRun
 from bivelio_server.events.recording import record
@@ -37,6 +38,7 @@ async def announce(run: LaneRun) -> None:
             row.expiry_announced_at = context.now
             context.caller = replace(caller, user_id=row.created_by)
             await record(context, EXPIRING, view(row, context.now))
+            await notify_expiring(context, row)
     for topic in context.topics:
         run.services.wakeups.wake(topic)
 

@@ -23,12 +23,16 @@ from bivelio_server.accounts.rules import (
 from bivelio_server.accounts.schemas import (
     APIKeyView,
     CreatedAPIKey,
+    KeyCaller,
     KeyCreate,
     KeyList,
     KeyPage,
     KeyReference,
     KeyRotate,
     KeyUpdate,
+    KeyUsage,
+    KeyUsageRead,
+    KeyUsageRow,
     RotatedAPIKey,
 )
 from bivelio_server.accounts.views import fields, view
@@ -46,6 +50,7 @@ feature: Final = Feature(
 )
 #: The version of the API that new keys are made for.
 NEWEST_API_VERSION: Final = "2026-04-07"
+_RECENTLY: Final = timedelta(hours=24)
 
 
 @feature.operation(
@@ -83,6 +88,25 @@ async def list_keys(context: Context, data: KeyList) -> KeyPage:
 )  # fmt: skip
 async def get(context: Context, data: KeyReference) -> APIKeyView:
     return view(await queries.get_key(context, data.id), context.now)
+
+
+@feature.operation(
+    "usage", scope=Scope.admin, effect=Effect.read, errors=[NotFound],
+    summary=Text("Muestra el uso de una clave y quién la usa", "Show the usage of a key and who uses it"),
+)  # fmt: skip
+async def usage(context: Context, data: KeyUsageRead) -> KeyUsage:
+    row = await queries.get_key(context, data.id)
+    await context.services.journal.flush()
+    days = [KeyUsageRow(**day._asdict()) for day in await queries.usage(context, row, data.days)]
+    callers = await queries.recent_callers(context, row, context.now - _RECENTLY)
+    return KeyUsage(
+        id=row.id,
+        requests=sum(day.requests for day in days),
+        errors=sum(day.errors for day in days),
+        refused=sum(day.refused for day in days),
+        usage=days,
+        recent_callers=[KeyCaller(**caller._asdict()) for caller in callers],
+    )
 
 
 @feature.operation(

@@ -1,7 +1,7 @@
 """The keys that a caller may see: a sandbox credential sees sandbox keys only."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Select
 
@@ -28,6 +28,18 @@ _NOTICE_BROWSER: Final = """
      where org_id = %(org_id)s and id = %(id)s
        and (browser_noticed_at is null or browser_noticed_at <= %(before)s)
     returning id
+"""
+_USAGE: Final = """
+    select u.day, u.operation, u.requests, u.errors, u.refused
+      from usage_daily u join organizations o on o.id = u.org_id
+     where u.org_id = %(org_id)s and u.environment = %(environment)s and u.key_id = %(id)s
+       and u.day > (%(now)s at time zone o.timezone)::date - %(days)s::int
+     order by u.day desc, u.requests desc, u.operation
+"""
+_RECENT_CALLERS: Final = """
+    select address, user_agent, count(*) as requests, max(at) as last_seen_at from request_log
+     where org_id = %(org_id)s and environment = %(environment)s and key_id = %(id)s and at > %(since)s
+     group by 1, 2 order by last_seen_at desc limit 50
 """
 
 
@@ -70,6 +82,18 @@ async def present_rights(context: Context, actor: str) -> frozenset[str]:
     return rights_of(rows[0].role, tuple(rows[0].scopes), rows[0].key_type) if rows else frozenset()
 
 
+async def usage(context: Context, key: APIKey, days: int) -> list[Any]:
+    """What the key has asked for, by day and operation."""
+    wanted = {"org_id": key.org_id, "environment": key.environment, "id": key.id, "now": context.now, "days": days}
+    return await context.session.run(_USAGE, wanted)
+
+
+async def recent_callers(context: Context, key: APIKey, since: datetime) -> list[Any]:
+    """From where the key was used lately."""
+    wanted = {"org_id": key.org_id, "environment": key.environment, "id": key.id, "since": since}
+    return await context.session.run(_RECENT_CALLERS, wanted)
+
+
 async def expiring(context: Context, key_id: str) -> APIKey | None:
     """The key, locked, if its end is near and not yet told."""
     key: APIKey | None = await context.session.scalar(
@@ -86,10 +110,11 @@ async def expiring(context: Context, key_id: str) -> APIKey | None:
     return key
 
 
-async def notice_in_browser(context: Context, *, unless_since: datetime) -> bool:
-    """Remember that the caller's key was seen in a browser; False if that was noticed after `unless_since`."""
+async def notice_in_browser(context: Context, *, unless_since: datetime) -> APIKey | None:
+    """Remember that the caller's key was seen in a browser; None if that was noticed after `unless_since`."""
     values = {"org_id": context.caller.org_id, "id": context.caller.key_id, "now": context.now, "before": unless_since}
-    return bool(await context.session.run(_NOTICE_BROWSER, values))
+    rows = await context.session.run(_NOTICE_BROWSER, values)
+    return await get_key(context, rows[0].id) if rows else None
 
 
 def _visible(context: Context) -> Select[APIKey]:

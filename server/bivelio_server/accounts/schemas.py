@@ -1,6 +1,6 @@
 """What the key operations take and give."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
@@ -65,6 +65,13 @@ class KeyRotate(Input):
     grace_seconds: int = Field(24 * 3600, ge=0, le=MAX_GRACE_SECONDS)
 
 
+class KeyUsageRead(Input):
+    """Days are the organisation's; the last of them is today."""
+
+    id: Id
+    days: int = Field(30, ge=1, le=90)
+
+
 class KeyRotation(Output):
     """That a key was rotated. `successor_id` is null when its successor is gone with the person who made it."""
 
@@ -121,3 +128,33 @@ class RotatedAPIKey(CreatedAPIKey):
 class KeyPage(Output):
     keys: list[APIKeyView]
     pagination: Pagination
+
+
+class KeyUsageRow(Output):
+    """`errors` are replies from 400 on but for the refusals of a limit, which `refused` counts."""
+
+    day: date
+    operation: str
+    requests: int
+    errors: int
+    refused: int
+
+
+class KeyCaller(Output):
+    """Who would notice if the key stopped working."""
+
+    address: str | None
+    user_agent: str | None
+    requests: int
+    last_seen_at: datetime
+
+
+class KeyUsage(Output):
+    """`usage` is newest first, `recent_callers` those of the last 24 hours, at most 50, the latest first."""
+
+    id: str
+    requests: int
+    errors: int
+    refused: int
+    usage: list[KeyUsageRow]
+    recent_callers: list[KeyCaller]

@@ -94,6 +94,7 @@ class Known:
             "/v1/notices/read": lambda: {"id": notice},
             "/v1/requests/get": lambda: {"request_id": self._ask()},
             "/v1/keys/get": lambda: {"id": self._make_key()},
+            "/v1/keys/usage": lambda: {"id": self._make_key()},
             "/v1/keys/update": lambda: {"id": self._make_key()},
             "/v1/keys/rotate": lambda: {"id": self._make_key()},
             "/v1/keys/revoke": lambda: {"id": self._make_key()},

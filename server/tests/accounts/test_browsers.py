@@ -198,6 +198,9 @@ async def test_the_audit_log_tells_of_it_once_a_day(
         assert len(first) == 1
         assert (first[0]["resource_type"], first[0]["after"]) == ("api_keys", {"origin": PAGE})
         assert len(await told(acme)) == 2
+        notices = (await acme.live.call("/v1/notices/list"))["notices"]
+        assert [notice["kind"] for notice in notices] == ["key.in_browser"] * 2
+        assert PAGE in notices[0]["text"]["en"]
 
 
 async def told(organization: Organization) -> list[dict[str, Any]]:

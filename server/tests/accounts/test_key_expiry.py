@@ -54,6 +54,9 @@ async def test_is_told_once_in_its_environment(
     assert data == shown
     assert "key" not in data
     assert deliveries(owner, acme) == 1
+    [notice] = (await acme.sandbox.call("/v1/notices/list"))["notices"]
+    assert (notice["kind"], notice["resource_id"]) == ("key.expiring", key["id"])
+    assert key["expires_at"][:10] in notice["text"]["es"]
 
 
 async def test_a_later_end_is_told_anew(

@@ -20,6 +20,7 @@ SAMPLES: Final[Samples] = {
     "keys.create": fixed(_KEY),
     "keys.list": fixed({}),
     "keys.get": Sample(_existing, of_organization=True),
+    "keys.usage": Sample(_existing, of_organization=True),
     "keys.update": Sample(_update, of_organization=True),
     "keys.rotate": Sample(_existing, of_organization=True),
     "keys.revoke": Sample(_existing, of_organization=True),
