@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 
 from bivelio_server.accounts import events as key_events
 from bivelio_server.accounts import expiry
+from bivelio_server.account import operations as account
 from bivelio_server.accounts import operations as keys
 from bivelio_server.accounts.admission import Admission
 from bivelio_server.accounts.authentication import Authentication
@@ -45,6 +46,10 @@ from bivelio_server.kit.wakeups import Wakeups
 from bivelio_server.mail import MAIL, outbox
 from bivelio_server.metrics import metrics
 from bivelio_server.notices import mailing
+from bivelio_server.members import operations as members
+from bivelio_server.members.acceptance import AcceptInvitation
+from bivelio_server.members.documentation import INVITATION_MODELS, invitation_paths
+from bivelio_server.organization import operations as organization
 from bivelio_server.notices import operations as notices
 from bivelio_server.reference_page import reference_routes
 from bivelio_server.sandbox import operations as sandbox
@@ -71,6 +76,9 @@ FEATURES: Final[tuple[Feature, ...]] = (
     usage.feature,
     request_log.feature,
     sandbox.feature,
+    members.feature,
+    organization.feature,
+    account.feature,
 )
 REACTIONS: Final[Mapping[str, Reaction]] = {
     triggers.KIND: triggers.start_triggered,
@@ -97,6 +105,7 @@ def compose_services(installation: Installation, clock: Clock | None = None) -> 
         http=OutgoingHttp(private_networks=settings.private_networks, user_agent=f"BiVelio/{VERSION}"),
         providers=PROVIDERS,
         cipher=Cipher(installation.secret_key),
+        tokens=access_tokens(installation),
         clock=clock or Clock(),
         wakeups=Wakeups(installation.serving_url),
         catalogue=Catalogue(FEATURES),
@@ -105,6 +114,10 @@ def compose_services(installation: Installation, clock: Clock | None = None) -> 
         journal=Journal(database),
         credits=Ledger(),
     )
+
+
+def access_tokens(installation: Installation) -> AccessTokens:
+    return AccessTokens(installation.secret_key, timedelta(seconds=installation.settings.access_token_seconds))
 
 
 @asynccontextmanager
@@ -126,12 +139,13 @@ def compose_worker(services: Services) -> Worker:
 
 def create_app(services: Services, installation: Installation) -> Starlette:
     """The HTTP application; its services must be open while it serves."""
-    tokens = AccessTokens(installation.secret_key, timedelta(seconds=services.settings.access_token_seconds))
+    tokens = access_tokens(installation)
     authentication = Authentication(services.database, tokens, services.clock)
     behind = partial(Admission, services=services, authentication=authentication)
     app = Starlette(
         routes=[
-            Route("/v1/auth/token", behind(SignIn(services, authentication, tokens))),
+            Route("/v1/auth/token", behind(SignIn(services, authentication))),
+            Route("/v1/auth/invitations/accept", behind(AcceptInvitation(services))),
             Mount("/v1", behind(OperationsDoor(services))),
             *_operator_routes(services),
             *reference_routes(openapi_document(services.catalogue, "/")),
@@ -161,8 +175,8 @@ def _operator_routes(services: Services) -> list[Route]:
 
 def openapi_document(catalogue: Catalogue, address: str) -> dict[str, Any]:
     extra = {
-        "paths": auth_paths,
+        "paths": lambda refs: {**auth_paths(refs), **invitation_paths(refs)},
         "webhooks": partial(event_webhooks, EVENTS),
-        "models": [*AUTH_MODELS, *event_models(EVENTS)],
+        "models": [*AUTH_MODELS, *INVITATION_MODELS, *event_models(EVENTS)],
     }
     return build_document(catalogue, version=VERSION, address=address, extra=extra)

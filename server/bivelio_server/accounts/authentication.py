@@ -47,9 +47,9 @@ class Authentication:
             row = await self._key_row(_ADMIT_KEY, credential)
             key = row[:_KEY_COLUMNS]
             return Identified(_caller_of_key(key), _limits(row[_KEY_COLUMNS:]), _allowed_origins(key))
-        now = self._clock.now()
-        row = await self._row(_ADMIT_SESSION, self._tokens.session_id(credential, now))
-        return Identified(_caller_of_session(row[:_SESSION_COLUMNS]), _limits(row[_SESSION_COLUMNS:]))
+        session_id = self._tokens.session_id(credential, self._clock.now())
+        row = await self._row(_ADMIT_SESSION, session_id)
+        return Identified(_caller_of_session(session_id, row[:_SESSION_COLUMNS]), _limits(row[_SESSION_COLUMNS:]))
 
     async def caller_of_key(self, key: str) -> Caller:
         """Without charging anybody. Raises NotAuthenticated, CredentialsExpired."""
@@ -80,9 +80,11 @@ def _allowed_origins(row: TupleRow) -> frozenset[str] | None:
     return frozenset(allowed_origins) if type_ == "publishable" else None
 
 
-def _caller_of_session(row: TupleRow) -> Caller:
+def _caller_of_session(session_id: UUID, row: TupleRow) -> Caller:
     org_id, environment, user_id, role, plan = row
-    return Caller(org_id, Environment(environment), f"user:{user_id}", user_id, rights_of(role), plan)
+    return Caller(
+        org_id, Environment(environment), f"user:{user_id}", user_id, rights_of(role), plan, session_id=session_id
+    )
 
 
 def _limits(row: TupleRow) -> Limits | None:

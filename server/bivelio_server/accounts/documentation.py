@@ -2,12 +2,14 @@
 
 from typing import Any, Final
 
-from bivelio_server.accounts.sign_in import PasswordGrant, RefreshGrant, Tokens
+from bivelio_server.accounts.sessions import Tokens
+from bivelio_server.accounts.sign_in import CodeGrant, PasswordGrant, RefreshGrant
 from bivelio_server.kit.errors import (
     BodyTooLarge,
     CredentialsExpired,
     InternalError,
     NotAuthenticated,
+    NotFound,
     TooManyRequests,
     Unavailable,
     UnsupportedMediaType,
@@ -15,21 +17,23 @@ from bivelio_server.kit.errors import (
 )
 from bivelio_server.kit.openapi import VERSION_PARAMETER, error_replies, reply
 
-AUTH_MODELS: Final = [(PasswordGrant, "validation"), (RefreshGrant, "validation"), (Tokens, "serialization")]
+AUTH_MODELS: Final = [
+    (PasswordGrant, "validation"), (CodeGrant, "validation"), (RefreshGrant, "validation"), (Tokens, "serialization"),
+]  # fmt: skip
 _ERRORS: Final = (
-    ValidationFailed, BodyTooLarge, UnsupportedMediaType, NotAuthenticated, CredentialsExpired, TooManyRequests,
-    InternalError, Unavailable,
+    ValidationFailed, BodyTooLarge, UnsupportedMediaType, NotAuthenticated, CredentialsExpired, NotFound,
+    TooManyRequests, InternalError, Unavailable,
 )  # fmt: skip
 
 
 def auth_paths(refs: dict[Any, Any]) -> dict[str, Any]:
-    grants = [refs[PasswordGrant, "validation"], refs[RefreshGrant, "validation"]]
+    grants = [refs[grant, "validation"] for grant in (PasswordGrant, CodeGrant, RefreshGrant)]
     return {
         "/v1/auth/token": {
             "post": {
                 "operationId": "auth.token",
                 "tags": ["auth"],
-                "summary": "Sign in, or trade a refresh token",
+                "summary": "Sign in, or trade a one-time code or a refresh token",
                 "security": [],
                 "parameters": [
                     VERSION_PARAMETER,
@@ -37,7 +41,7 @@ def auth_paths(refs: dict[Any, Any]) -> dict[str, Any]:
                         "name": "grant_type",
                         "in": "query",
                         "required": True,
-                        "schema": {"enum": ["password", "refresh_token"]},
+                        "schema": {"enum": ["password", "authorization_code", "refresh_token"]},
                     },
                     {
                         "name": "apikey",

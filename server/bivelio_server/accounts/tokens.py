@@ -1,6 +1,5 @@
 """Access tokens: short-lived JWTs, HS256 with a key id, every claim checked."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -9,7 +8,7 @@ from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, JoseError
 from joserfc.jwk import KeySet, OctKey
 
-from bivelio_server.kit.caller import Environment
+from bivelio_server.kit.caller import Session
 from bivelio_server.kit.errors import CredentialsExpired, NotAuthenticated
 from bivelio_server.kit.secrets import SecretKey
 
@@ -17,16 +16,6 @@ _ISSUER: Final = "bivelio"
 _AUDIENCE: Final = "bivelio-api"
 _ALGORITHM: Final = "HS256"
 _KEY_ID: Final = "1"
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A sign-in, as its access token names it."""
-
-    id: UUID
-    user_id: UUID
-    org_id: UUID
-    environment: Environment
 
 
 class AccessTokens:

@@ -31,12 +31,23 @@ _INCLUDED = {
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """A sign-in, as its access token names it."""
+
+    id: UUID
+    user_id: UUID
+    org_id: UUID
+    environment: Environment
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """An authenticated actor in one organisation and environment.
 
     `actor` is `user:<uuid>`, `key:<id>` or `workflow:<id>`. `rights` holds what it may do, as scopes (`write`)
     and narrow scopes (`contacts:write`). `user_id` is the person behind it: itself, the key's maker, the
-    workflow's activator. `api_version` is the version of the API that its key is pinned to.
+    workflow's activator. `api_version` is the version of the API that its key is pinned to, `session_id` the sign-in
+    of a person.
     """
 
     org_id: UUID
@@ -47,6 +58,7 @@ class Caller:
     plan: str = "starter"
     on_behalf_of: str | None = None
     api_version: str | None = None
+    session_id: UUID | None = None
 
     @property
     def principal(self) -> str:
@@ -58,6 +70,11 @@ class Caller:
         """The API key it calls with, if it does."""
         kind, _, key_id = self.actor.partition(":")
         return key_id if kind == "key" else None
+
+    @property
+    def is_person(self) -> bool:
+        """Whether somebody has signed in, rather than a key or a workflow acting."""
+        return self.actor.startswith("user:")
 
     def may(self, scope: Scope, resource: str) -> bool:
         return _allows(self.rights, scope, resource)

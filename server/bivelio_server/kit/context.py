@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from bivelio_server.kit.caller import Caller
+from bivelio_server.kit.caller import Caller, Session
 from bivelio_server.kit.changes import Change
 from bivelio_server.kit.clock import Clock
 from bivelio_server.kit.credits import CreditLedger
@@ -40,6 +40,12 @@ class EventDescription(Protocol):
     def sample(self) -> Output: ...
 
 
+class TokenIssuer(Protocol):
+    """What signs access tokens: `accounts.tokens.AccessTokens`."""
+
+    def issue(self, session: Session, now: datetime) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What one process shares between all requests and steps; composed in `app.py`.
@@ -52,6 +58,7 @@ class Services:
     http: OutgoingHttp
     providers: Providers
     cipher: Cipher
+    tokens: TokenIssuer
     clock: Clock
     wakeups: Wakeups
     catalogue: "Catalogue"

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from bivelio_server.kit import idempotency, json
 from bivelio_server.kit.admission import Admitted
+from bivelio_server.kit.caller import Caller, Environment
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.errors import (
     APIError,
@@ -27,7 +28,7 @@ from bivelio_server.kit.errors import (
 from bivelio_server.kit.execution import Call, execute
 from bivelio_server.kit.idempotency import Claim, Replayed
 from bivelio_server.kit.models import Input, Output
-from bivelio_server.kit.operations import Operation
+from bivelio_server.kit.operations import Operation, Who
 from bivelio_server.kit.origin import Door, Origin
 from bivelio_server.kit.text import Language, Text, negotiate_language
 from bivelio_server.kit.validation import MAX_PROBLEMS, validation_failed
@@ -49,8 +50,7 @@ class OperationsDoor:
         request.state.operation = operation.name
         admitted: Admitted = request.state.admitted
         caller = admitted.require_caller()
-        if not caller.may(operation.scope, operation.resource):
-            raise insufficient_scope(operation)
+        require_permission(operation, caller)
         versions = self._services.catalogue.versions
         version = choose_version(request, versions, caller.api_version)
         key = _idempotency_key(request, operation)
@@ -135,6 +135,16 @@ def insufficient_scope(operation: Operation) -> InsufficientScope:
         text.format(name=operation.name, scope=operation.scope.value),
         details={"required_scope": operation.scope.value},
     )
+
+
+def require_permission(operation: Operation, caller: Caller) -> None:
+    """Raises InsufficientScope. Whether a person is the owner is for the operation to see, in its transaction."""
+    if not caller.may(operation.scope, operation.resource):
+        raise insufficient_scope(operation)
+    if operation.who is not Who.anyone and not caller.is_person:
+        raise InsufficientScope(_PERSONS_ONLY, details={"required": "person"})
+    if operation.live_only and caller.environment is not Environment.live:
+        raise InsufficientScope(_LIVE_ONLY, details={"required": "live"})
 
 
 def method_not_allowed(method: str) -> MethodNotAllowed:
@@ -225,6 +235,14 @@ def _too_large(max_bytes: int) -> BodyTooLarge:
 
 
 _REPLAYED: Final = {"Idempotent-Replayed": "true"}
+_PERSONS_ONLY: Final = Text(
+    "Esta operación requiere que inicies sesión; una clave de API no puede hacerla.",
+    "This operation requires that you sign in; an API key cannot perform it.",
+)
+_LIVE_ONLY: Final = Text(
+    "Una credencial de sandbox no puede cambiar la organización ni sus personas.",
+    "A sandbox credential cannot change the organisation or its people.",
+)
 _CHARSETS: Final = ("utf-8", "utf8", "us-ascii")
 _MEDIA_TYPE: Final = Text(
     "El cuerpo debe enviarse con Content-Type: application/json, en UTF-8.",

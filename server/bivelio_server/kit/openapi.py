@@ -20,7 +20,7 @@ from bivelio_server.kit.errors import (
 )
 from bivelio_server.kit.idempotency import HEADER, KeyInFlight, KeyOfAnotherRequest
 from bivelio_server.kit.models import Output
-from bivelio_server.kit.operations import Catalogue, Operation
+from bivelio_server.kit.operations import Catalogue, Operation, Who
 from bivelio_server.kit.origin import Door
 from bivelio_server.kit.versions import HEADER as VERSION_HEADER
 from bivelio_server.kit.versions import VersionChange, Versions
@@ -166,6 +166,10 @@ def _describe(operation: Operation) -> str:
         operation.summary.es + ".",
         f"Scope: `{operation.scope.value}`. Effect: `{operation.effect.value}`.",
     ]
+    if operation.who is not Who.anyone:
+        lines.append("By the owner, signed in." if operation.who is Who.owner else "By a person who has signed in.")
+    if operation.live_only:
+        lines.append("With live credentials.")
     if operation.irreversible:
         lines.append("Irreversible.")
     return "\n\n".join(lines)

@@ -53,6 +53,14 @@ ALL_DOORS: Final = frozenset(Door)
 DIRECT_DOORS: Final = frozenset({Door.http, Door.sdk})
 
 
+class Who(StrEnum):
+    """Who may ask, whatever the scope: any credential; only a person who has signed in; only the owner, signed in."""
+
+    anyone = "anyone"
+    person = "person"
+    owner = "owner"
+
+
 @dataclass(frozen=True, slots=True)
 class InOneTransaction(Generic[InT, OutT]):
     """A handler that runs in the transaction its door opens and commits."""
@@ -94,6 +102,8 @@ class Operation:
     secret_output: bool = False
     credits: int = 0
     max_body_bytes: int | None = None
+    who: Who = Who.anyone
+    live_only: bool = False
 
     @property
     def writes(self) -> bool:
@@ -134,6 +144,8 @@ class Feature:
         secret_output: bool = False,
         credits: int = 0,  # noqa: A002 - the word of the reference
         max_body_bytes: int | None = None,
+        who: Who = Who.anyone,
+        live_only: bool = False,
         doors: frozenset[Door] | None = None,
         doors_reason: str = "",
     ) -> Callable[[Callable[[Context, InT], Awaitable[OutT]]], Callable[[Context, InT], Awaitable[OutT]]]:
@@ -146,7 +158,8 @@ class Feature:
             self._add(
                 verb, path, action, input=hints["data"], output=hints["return"], body=InOneTransaction(handle),
                 scope=scope, effect=effect, summary=summary, errors=frozenset(errors), irreversible=irreversible,
-                secret_output=secret_output, credits=credits, max_body_bytes=max_body_bytes,
+                secret_output=secret_output, credits=credits, max_body_bytes=max_body_bytes, who=who,
+                live_only=live_only,
                 **self._doors_of(verb, doors, doors_reason),
             )  # fmt: skip
             return handle

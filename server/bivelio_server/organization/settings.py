@@ -1,0 +1,81 @@
+"""The settings of an organisation: declared once, here, with their defaults, and served as a JSON schema."""
+
+from functools import lru_cache
+from typing import Annotated, Final
+from zoneinfo import available_timezones
+
+from iso4217 import Currency
+from pydantic import AfterValidator, ConfigDict, Field
+
+from bivelio_server.kit.context import Context
+from bivelio_server.kit.models import Input
+from bivelio_server.kit.text import Language, Text
+from bivelio_server.kit.validation import FieldError
+from bivelio_server.organization import queries
+
+
+def _timezone(value: str) -> str:
+    if value not in _timezones():
+        raise FieldError("timezone", _TIMEZONE)
+    return value
+
+
+def _currency(value: str) -> str:
+    if value not in _CURRENCIES:
+        raise FieldError("currency", _CURRENCY)
+    return value
+
+
+Timezone = Annotated[str, Field(max_length=60, examples=["Europe/Madrid"]), AfterValidator(_timezone)]
+CurrencyCode = Annotated[str, Field(max_length=3, examples=["EUR"]), AfterValidator(_currency)]
+Days = Annotated[int, Field(ge=1, le=3650)] | None
+
+
+class Retention(Input):
+    """For how many days each kind of record is kept; null keeps it for ever."""
+
+    model_config = ConfigDict(title="Retention")
+
+    events_days: Days = 90
+    deliveries_days: Days = 30
+    requests_days: Days = 30
+    audit_days: Days = 730
+    runs_days: Days = 90
+
+
+class OrganizationSettings(Input):
+    """Dates, numbers and quotas follow these; `locale` is the language of what is written without a reader at hand."""
+
+    model_config = ConfigDict(title="OrganizationSettings")
+
+    timezone: Timezone = "Europe/Madrid"
+    locale: Language = "es"
+    currency: CurrencyCode = "EUR"
+    retention: Retention = Retention()
+
+
+async def settings_of(context: Context) -> OrganizationSettings:
+    """The settings of the caller's organisation, as they are now."""
+    row = await queries.get_organization(context)
+    return OrganizationSettings(
+        timezone=row.timezone,
+        locale="en" if row.locale == "en" else "es",
+        currency=row.currency,
+        retention=Retention.model_validate(row.retention),
+    )
+
+
+@lru_cache(maxsize=1)
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones() - {"localtime", "Factory"})
+
+
+_CURRENCIES: Final = frozenset(currency.code for currency in Currency)
+_TIMEZONE: Final = Text(
+    "El campo '{field}' debe ser una zona horaria de IANA (como Europe/Madrid).",
+    "The field '{field}' must be an IANA time zone (such as Europe/Madrid).",
+)
+_CURRENCY: Final = Text(
+    "El campo '{field}' debe ser una moneda de ISO 4217 (como EUR).",
+    "The field '{field}' must be an ISO 4217 currency (such as EUR).",
+)
