@@ -71,7 +71,8 @@ def _parser() -> argparse.ArgumentParser:
             subparser.add_argument("--organization", required=True)
             subparser.add_argument("--plan", choices=get_args(Plan), default="starter")
             subparser.add_argument("--email", required=True)
-            subparser.add_argument("--password", required=True)
+            subparser.add_argument("--password", required=True, help="of the owner, if that is a new person")
+            subparser.add_argument("--reset-password", action="store_true", help="also if the owner is known already")
     return parser
 
 
@@ -104,8 +105,9 @@ def _openapi(settings: Settings, _options: argparse.Namespace) -> None:
 
 def _provision(settings: Settings, options: argparse.Namespace) -> None:
     request = ProvisionRequest(
-        organization=options.organization, plan=options.plan, email=options.email, password=options.password
-    )
+        organization=options.organization, plan=options.plan, email=options.email, password=options.password,
+        reset_password=options.reset_password,
+    )  # fmt: skip
     with installation(settings) as place:
         prepare(place)
         sys.stdout.write(json.dumps(provision(place.owner_url, request).as_json()) + "\n")

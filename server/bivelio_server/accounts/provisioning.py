@@ -23,6 +23,7 @@ class ProvisionRequest(BaseModel):
     plan: Plan
     email: Email
     password: str
+    reset_password: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ class Provisioned:
 
 
 def provision(owner_url: str, request: ProvisionRequest) -> Provisioned:
-    """The organisation of that name and owner, made when missing, with fresh keys."""
+    """The organisation of that name and owner, made when missing, with fresh keys.
+
+    The password is that of a new person; one who is known keeps theirs unless `reset_password`.
+    """
     now = datetime.now(UTC)
     with psycopg.connect(owner_url) as connection:
         connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"provision:{request.email.lower()}",))
@@ -59,9 +63,10 @@ def provision(owner_url: str, request: ProvisionRequest) -> Provisioned:
 
 def _user(connection: psycopg.Connection, request: ProvisionRequest, now: datetime) -> UUID:
     row = connection.execute(
-        "insert into users (id, email, password_hash, created_at) values (%s, %s, %s, %s)"
-        " on conflict (lower(email)) do update set password_hash = excluded.password_hash returning id",
-        (uuid4(), request.email, hash_password(request.password), now),
+        "insert into users as u (id, email, password_hash, created_at) values (%s, %s, %s, %s)"
+        " on conflict (lower(email)) do update"
+        " set password_hash = case when %s then excluded.password_hash else u.password_hash end returning id",
+        (uuid4(), request.email, hash_password(request.password), now, request.reset_password),
     ).fetchone()
     assert row is not None
     user_id: UUID = row[0]
@@ -71,7 +76,8 @@ def _user(connection: psycopg.Connection, request: ProvisionRequest, now: dateti
 def _organisation(connection: psycopg.Connection, request: ProvisionRequest, user_id: UUID, now: datetime) -> UUID:
     found = connection.execute(
         "update organizations o set plan = %s from members m"
-        " where o.name = %s and m.org_id = o.id and m.user_id = %s returning o.id",
+        " where o.name = %s and m.org_id = o.id and m.user_id = %s and m.role = 'owner' and o.deleted_at is null"
+        " returning o.id",
         (request.plan, request.organization, user_id),
     ).fetchone()
     if found is not None:

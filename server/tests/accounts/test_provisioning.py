@@ -55,6 +55,22 @@ async def test_again_it_is_the_same_organization_with_more_keys(
     assert set(asdict(second.keys).values()).isdisjoint(asdict(first.keys).values())
     for made in (first, second):
         assert (await world.client(made.keys.live_secret).post("/v1/contacts")).status_code == 200
+
+
+async def test_a_known_person_keeps_their_password(installation: Installation, world: World, email: str) -> None:
+    provision(installation.owner_url, request_for(email))
+
+    provision(installation.owner_url, request_for(email, organization="Otra S.L.", password="nueva"))
+
+    assert await status_of_sign_in(world.http, email, "secreta") == 200
+    assert await status_of_sign_in(world.http, email, "nueva") == 401
+
+
+async def test_the_operator_may_reset_a_password(installation: Installation, world: World, email: str) -> None:
+    provision(installation.owner_url, request_for(email))
+
+    provision(installation.owner_url, request_for(email, password="nueva", reset_password=True))
+
     assert await status_of_sign_in(world.http, email, "secreta") == 401
     assert await status_of_sign_in(world.http, email, "nueva") == 200
 
