@@ -95,8 +95,10 @@ def owner(installation: Installation) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture(scope="session")
-def world(installation: Installation, http: httpx2.AsyncClient, owner: psycopg.Connection) -> World:
-    return World(installation, http, owner)
+def world(
+    installation: Installation, http: httpx2.AsyncClient, owner: psycopg.Connection, clock: MovableClock
+) -> World:
+    return World(installation, http, owner, clock)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from bivelio_server.accounts.second_factor import (
     recovery_digest,
     require_second_factor,
 )
-from bivelio_server.accounts.throttle import throttle_account, throttle_code
+from bivelio_server.accounts.throttle import forgive_code, throttle_account, throttle_code
 from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.changes import MASK
 from bivelio_server.kit.context import Context
@@ -101,6 +101,7 @@ async def confirm_second_factor(context: Context, data: SecondFactorConfirm) -> 
     digests = [recovery_digest(code) for code in codes]
     if not await queries.confirm_second_factor(context, account.second_factor_secret, step, digests):
         raise Conflict(_NOT_BEGUN)
+    await forgive_code(context.services, context.caller.user_id)
     _note(context, second_factor=True)
     return RecoveryCodes(recovery_codes=codes)
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import pyotp
 from pyotp.utils import strings_equal
 
-from bivelio_server.accounts.throttle import throttle_code
+from bivelio_server.accounts.throttle import forgive_code, throttle_code
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.errors import NotAuthenticated
 from bivelio_server.kit.text import Text
@@ -67,6 +67,7 @@ async def require_second_factor(services: Services, user_id: UUID, sealed: bytes
     await throttle_code(services, user_id)
     if not await _take(services, user_id, sealed, code):
         raise NotAuthenticated(_WRONG, details={"second_factor": "invalid"})
+    await forgive_code(services, user_id)
 
 
 async def _take(services: Services, user_id: UUID, sealed: bytes, code: str) -> bool:

@@ -95,7 +95,7 @@ class SignIn:
         tokens = await open_session(self._services, user_id, email, org_id, environment, Visitor.of(request))
         if tokens is None:
             raise self._no_member(grant.organization_id)
-        await forgive(self._services, grant.email, user_id)
+        await forgive(self._services, grant.email)
         return tokens
 
     async def _with_code(self, request: Request, grant: CodeGrant) -> Tokens:

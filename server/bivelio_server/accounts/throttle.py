@@ -37,9 +37,14 @@ async def throttle_code(services: Services, user_id: UUID) -> None:
     await _take(services, [_code(user_id)], [_CODE_CAPACITY], _CODE_REFILL_SECONDS)
 
 
-async def forgive(services: Services, email: str, user_id: UUID) -> None:
-    """Forget the wrong attempts before a right one."""
-    await services.database.call("select forgive_sign_in_attempts(%s)", ([_account(email), _code(user_id)],))
+async def forgive(services: Services, email: str) -> None:
+    """Forget the wrong passwords before a right one."""
+    await services.database.call("select forgive_sign_in_attempts(%s)", ([_account(email)],))
+
+
+async def forgive_code(services: Services, user_id: UUID) -> None:
+    """Forget the wrong codes before a right one."""
+    await services.database.call("select forgive_sign_in_attempts(%s)", ([_code(user_id)],))
 
 
 async def _take(services: Services, subjects: list[str], capacities: list[int], refill_seconds: int) -> None:

@@ -124,7 +124,7 @@ class AcceptInvitation:
         if not await self._check_password(answer.password, stored):
             raise NotAuthenticated(WRONG_PASSWORD)
         await require_second_factor(self._services, user_id, sealed, answer.code)
-        await forgive(self._services, invitation.email, user_id)
+        await forgive(self._services, invitation.email)
         return user_id, None
 
     async def _newcomer(self, password: NewPassword, name: str | None, email: str) -> Newcomer:

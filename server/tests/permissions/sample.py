@@ -12,10 +12,14 @@ Path: TypeAlias = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Scene:
-    """Where a sample is arranged: an organisation, and a client of all rights in one of its environments."""
+    """Where a sample is arranged: an organisation, and a client of all rights in one of its environments.
+
+    `asking` is who will ask, where that matters: for the operations on one's own account.
+    """
 
     organization: Organization
     environment: Environment = Environment.live
+    asking: Client | None = None
 
     @property
     def client(self) -> Client:
@@ -29,13 +33,16 @@ class Sample:
     `arrange` makes what the request names and returns the request's `data`; every call makes it anew. The data must
     hold every id-like field of the operation's input (`id`, `…_id`, `…_ids`), except those named in `not_ours`, which
     are ids of outside systems. `of_organization` says that live and sandbox share the resource, as they share members.
-    `environment` is the one in which it may be called at all.
+    `environment` is the one in which it may be called at all. `ends_organization`: there is none left afterwards.
+    `refused_to_owner`: it is a 409 for the owner.
     """
 
     arrange: Callable[[Scene], Awaitable[dict[str, Any]]]
     not_ours: frozenset[str] = frozenset()
     of_organization: bool = False
     environment: Environment = Environment.live
+    ends_organization: bool = False
+    refused_to_owner: bool = False
 
 
 Samples: TypeAlias = Mapping[str, Sample]

@@ -13,6 +13,9 @@ GLOBAL: Final = {
     "refresh_tokens": "looked up before there is a caller",
     "plans": "what organisations can have, the same for all",
     "address_windows": "counted before there is a caller",
+    "sign_in_codes": "looked up before there is a caller",
+    "user_identities": "looked up before there is a caller",
+    "recovery_codes": "of a person, like their password",
     "sign_in_attempts": "counted before there is a caller",
     "alembic_version": "the version of the schema, which `readyz` reads; holds no data",
 }

@@ -4,10 +4,13 @@ from typing import Final
 
 from tests.permissions.sample import Samples
 from tests.permissions.samples import (
+    account,
     audit,
     contacts,
     keys,
+    members,
     notices,
+    organization,
     sandbox,
     usage,
     webhooks,
@@ -15,10 +18,13 @@ from tests.permissions.samples import (
 )
 
 SAMPLES: Final[Samples] = {
+    **account.SAMPLES,
     **audit.SAMPLES,
     **contacts.SAMPLES,
     **keys.SAMPLES,
+    **members.SAMPLES,
     **notices.SAMPLES,
+    **organization.SAMPLES,
     **usage.SAMPLES,
     **sandbox.SAMPLES,
     **webhooks.SAMPLES,
