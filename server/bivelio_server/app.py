@@ -49,6 +49,8 @@ from bivelio_server.notices import mailing
 from bivelio_server.members import operations as members
 from bivelio_server.members.acceptance import AcceptInvitation
 from bivelio_server.members.documentation import INVITATION_MODELS, invitation_paths
+from bivelio_server.oidc.documentation import OIDC_MODELS, oidc_paths
+from bivelio_server.oidc.endpoints import OidcSignIn
 from bivelio_server.organization import operations as organization
 from bivelio_server.notices import operations as notices
 from bivelio_server.reference_page import reference_routes
@@ -146,6 +148,7 @@ def create_app(services: Services, installation: Installation) -> Starlette:
         routes=[
             Route("/v1/auth/token", behind(SignIn(services, authentication))),
             Route("/v1/auth/invitations/accept", behind(AcceptInvitation(services))),
+            *(Route(path, behind(endpoint)) for path, endpoint in OidcSignIn(services).routes()),
             Mount("/v1", behind(OperationsDoor(services))),
             *_operator_routes(services),
             *reference_routes(openapi_document(services.catalogue, "/")),
@@ -175,8 +178,8 @@ def _operator_routes(services: Services) -> list[Route]:
 
 def openapi_document(catalogue: Catalogue, address: str) -> dict[str, Any]:
     extra = {
-        "paths": lambda refs: {**auth_paths(refs), **invitation_paths(refs)},
+        "paths": lambda refs: {**auth_paths(refs), **invitation_paths(refs), **oidc_paths(refs)},
         "webhooks": partial(event_webhooks, EVENTS),
-        "models": [*AUTH_MODELS, *INVITATION_MODELS, *event_models(EVENTS)],
+        "models": [*AUTH_MODELS, *INVITATION_MODELS, *OIDC_MODELS, *event_models(EVENTS)],
     }
     return build_document(catalogue, version=VERSION, address=address, extra=extra)

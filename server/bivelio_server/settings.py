@@ -64,7 +64,16 @@ class Settings(BaseSettings):
     access_token_seconds: PositiveInt = Field(3600, description="Life of an access token.")
     refresh_token_days: PositiveInt = Field(30, description="Life of a refresh token that is not used.")
 
-    @field_validator("private_networks", "trusted_proxies", mode="before")
+    oidc_issuer: str | None = Field(None, description="OpenID Connect provider that people may sign in with.")
+    oidc_name: str = Field("OpenID Connect", description="What the provider is called on the button.")
+    oidc_client_id: str | None = Field(None, description="This server's id at the provider.")
+    oidc_client_secret: SecretStr | None = Field(None, description="This server's secret at the provider.")
+    oidc_redirect_uris: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Where sign-in with the provider may end (URLs, separated by commas), the public address if none.",
+    )
+
+    @field_validator("private_networks", "trusted_proxies", "oidc_redirect_uris", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -147,12 +147,14 @@ def require_permission(operation: Operation, caller: Caller) -> None:
         raise InsufficientScope(_LIVE_ONLY, details={"required": "live"})
 
 
-def method_not_allowed(method: str) -> MethodNotAllowed:
+def method_not_allowed(method: str, allow: str = "POST") -> MethodNotAllowed:
     text = Text(
-        f"El método {method} no está permitido aquí; usa POST.",
-        f"The method {method} is not allowed here; use POST.",
+        f"El método {method} no está permitido aquí; usa {allow}.",
+        f"The method {method} is not allowed here; use {allow}.",
     )
-    return MethodNotAllowed(Problem("method", "method", text))
+    refusal = MethodNotAllowed(Problem("method", "method", text))
+    refusal.allow = allow
+    return refusal
 
 
 async def read_json(request: Request, max_bytes: int) -> json.JSONValue:

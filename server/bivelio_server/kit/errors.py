@@ -105,7 +105,10 @@ def null_refused(*fields: str) -> "ValidationFailed":
 
 
 class MethodNotAllowed(ValidationFailed):
+    """`allow` is the method that is."""
+
     status = 405
+    allow = "POST"
 
 
 class BodyTooLarge(ValidationFailed):

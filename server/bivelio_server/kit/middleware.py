@@ -20,7 +20,7 @@ from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.db import passes_by_itself
 from bivelio_server.kit.door import failure, json_response, method_not_allowed
-from bivelio_server.kit.errors import APIError, InternalError, NotFound, Unavailable
+from bivelio_server.kit.errors import APIError, InternalError, MethodNotAllowed, NotFound, Unavailable
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.logging import masked
 from bivelio_server.kit.request_records import OTHER, request_record
@@ -172,8 +172,8 @@ def _error_response(request: Request, error: APIError) -> Response:
         headers["Retry-After"] = str(error.retry_after)
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if error.status == 405:
-        headers["Allow"] = "POST"
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = error.allow
     return json_response(failure(error, language), error.status, headers)
 
 
