@@ -12,6 +12,7 @@ from sqlalchemy import LargeBinary, event, inspect
 from sqlalchemy.orm import InstanceState, LoaderCallableStatus, Session
 
 MASK: Final = "***"
+_TENANT: Final = ("org_id", "environment")
 
 
 @dataclass(slots=True)
@@ -125,8 +126,8 @@ def _columns_of(model: type[Any]) -> _Columns:
     for attribute in mapper.column_attrs:
         column = attribute.columns[0]
         policy = column.info.get("audit", "secret" if isinstance(column.type, LargeBinary) else "shown")
-        if policy != "derived" and attribute.key not in ("org_id", "environment"):
+        if policy != "derived" and attribute.key not in _TENANT:
             policies[attribute.key] = policy
-    keys = [mapper.get_property_by_column(column).key for column in mapper.primary_key]
-    identifier = next((key for key in reversed(keys) if key not in ("org_id", "environment")), keys[-1])
-    return _Columns(mapper.local_table.name, identifier, policies)
+    # Keys begin with the tenant, but a mapper may list them in another order.
+    own = [column for column in mapper.primary_key if column.name not in _TENANT] or [*mapper.primary_key]
+    return _Columns(mapper.local_table.name, mapper.get_property_by_column(own[-1]).key, policies)
