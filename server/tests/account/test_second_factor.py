@@ -1,6 +1,7 @@
 """The second factor: turned on, asked for, never twice the same code, lost and replaced."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -25,7 +26,7 @@ class Phone:
 
     def code(self, steps: int = 0) -> str:
         """The code now, or that of some steps later or earlier."""
-        return self._totp.at(self._clock.now(), steps)
+        return self._totp.at(self._clock.now() + timedelta(seconds=30 * steps))
 
     def next_code(self) -> str:
         """The code of the next step, once that has come."""
