@@ -49,10 +49,10 @@ from bivelio_server.notices import mailing
 from bivelio_server.members import operations as members
 from bivelio_server.members.acceptance import AcceptInvitation
 from bivelio_server.members.documentation import INVITATION_MODELS, invitation_paths
+from bivelio_server.notices import operations as notices
 from bivelio_server.oidc.documentation import OIDC_MODELS, oidc_paths
 from bivelio_server.oidc.endpoints import OidcSignIn
 from bivelio_server.organization import operations as organization
-from bivelio_server.notices import operations as notices
 from bivelio_server.reference_page import reference_routes
 from bivelio_server.sandbox import operations as sandbox
 from bivelio_server.sandbox import purge

@@ -67,6 +67,19 @@ async def test_who_is_removed_is_out_within_a_second(acme: Organization) -> None
     assert refreshed.status_code == 401
 
 
+async def test_who_made_the_successor_of_another_s_key_can_go(acme: Organization, owner: psycopg.Connection) -> None:
+    admin = acme.person("admin")
+    key = await admin.call("/v1/keys/create", {"name": "ERP", "scopes": ["read"]})
+    owner.execute(
+        "update api_keys set successor_id = %s where org_id = %s and created_by = %s",
+        (key["id"], acme.id, acme.made.user_id),
+    )
+
+    await acme.live.call(REMOVE, {"user_id": str(admin.user_id)})
+
+    assert (await acme.live.post(CONTACTS)).status_code == 200
+
+
 async def test_old_sessions_stay_ended_when_they_come_back(acme: Organization, owner: psycopg.Connection) -> None:
     editor = acme.person("editor")
     await acme.live.call(REMOVE, {"user_id": str(editor.user_id)})

@@ -35,6 +35,10 @@ def _organizations() -> None:
             add column updated_at timestamptz not null default now(),
             add column deleted_at timestamptz,
             add column deleted_by uuid;
+        -- A key goes with the member who made it, even if it is the successor of somebody else's.
+        alter table api_keys
+            drop constraint api_keys_org_id_successor_id_fkey,
+            add foreign key (org_id, successor_id) references api_keys (org_id, id) on delete set null (successor_id);
         create unique index members_one_owner on members (org_id) where role = 'owner';
     """)
     _define(
