@@ -28,7 +28,7 @@ from bivelio_server.accounts.second_factor import (
     recovery_digest,
     require_second_factor,
 )
-from bivelio_server.accounts.throttle import forgive_code, throttle_account, throttle_code
+from bivelio_server.accounts.throttle import forgive, forgive_code, throttle_account, throttle_code
 from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.changes import MASK
 from bivelio_server.kit.context import Context
@@ -196,6 +196,7 @@ async def _proven(context: Context, password: str, field: str = "password") -> A
     await throttle_account(context.services, account.email)
     if not await _check_password(password, account.password_hash):
         raise NotAuthenticated(_WRONG_PASSWORD, details={"field": field})
+    await forgive(context.services, account.email)
     return account
 
 

@@ -6,6 +6,7 @@ from hmac import compare_digest
 from typing import Any, Final
 from uuid import UUID
 
+from psycopg.rows import TupleRow
 from pydantic import Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -85,9 +86,7 @@ class SignIn:
     async def _with_password(self, request: Request, grant: PasswordGrant) -> Tokens:
         org_id, environment = await self._chosen_organisation(request, grant.organization_id)
         await throttle_sign_in(self._services, request.state.admitted.address, grant.email)
-        row = await self._services.database.call(
-            "select id, email, password_hash, second_factor_secret from user_for_sign_in(%s)", (grant.email,)
-        )
+        row = await credentials_of(self._services, grant.email)
         user_id, email, stored, sealed = row or (None, None, None, None)
         if not await self._check_password(grant.password, stored):
             raise NotAuthenticated(WRONG_PASSWORD)
@@ -142,6 +141,13 @@ class SignIn:
 
     def _no_member(self, chosen: str | None) -> NotAuthenticated | NotFound:
         return NotAuthenticated(WRONG_PASSWORD) if chosen is None else NotFound("organization_id")
+
+
+async def credentials_of(services: Services, email: str) -> TupleRow | None:
+    """Id, address, password's hash and sealed second factor, if one is in use, of the person with that address."""
+    return await services.database.call(
+        "select id, email, password_hash, second_factor_secret from user_for_sign_in(%s)", (email,)
+    )
 
 
 def read_bare(model: type[Any], body: Any) -> Any:

@@ -14,7 +14,7 @@ from bivelio_server.accounts.passwords import NewPassword, Password, PasswordChe
 from bivelio_server.accounts.roles import rights_of
 from bivelio_server.accounts.second_factor import require_second_factor
 from bivelio_server.accounts.sessions import Tokens, Visitor, digest_of, open_session
-from bivelio_server.accounts.sign_in import WRONG_PASSWORD, Code, bare_reply, read_bare
+from bivelio_server.accounts.sign_in import WRONG_PASSWORD, Code, bare_reply, credentials_of, read_bare
 from bivelio_server.accounts.throttle import forgive, throttle_address, throttle_sign_in
 from bivelio_server.kit import audit
 from bivelio_server.kit.admission import Admitted
@@ -107,9 +107,7 @@ class AcceptInvitation:
         self, request: Request, answer: InvitationAnswer, invitation: OpenInvitation
     ) -> tuple[UUID, Newcomer | None]:
         """Who accepts, proven: nobody takes over an account with an invitation to its address."""
-        row = await self._services.database.call(
-            "select id, password_hash, second_factor_secret from user_for_sign_in(%s)", (invitation.email,)
-        )
+        row = await credentials_of(self._services, invitation.email)
         if "authorization" in request.headers:
             caller = request.state.admitted.require_caller()
             if row is None or not caller.is_person or caller.user_id != row[0]:
@@ -119,7 +117,7 @@ class AcceptInvitation:
             raise ValidationFailed(Problem("password", "required", _PASSWORD_NEEDED))
         if row is None:
             return uuid4(), await self._newcomer(answer.password, answer.name, invitation.email)
-        user_id, stored, sealed = row
+        user_id, _, stored, sealed = row
         await throttle_sign_in(self._services, request.state.admitted.address, invitation.email)
         if not await self._check_password(answer.password, stored):
             raise NotAuthenticated(WRONG_PASSWORD)

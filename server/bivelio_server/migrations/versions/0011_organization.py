@@ -21,9 +21,7 @@ def upgrade() -> None:
 
 
 def _define(statement: str, *signatures: str) -> None:
-    op.execute(statement)
-    for signature in signatures:
-        op.execute(definer_function(signature))
+    op.execute(statement + "".join(map(definer_function, signatures)))
 
 
 def _organizations() -> None:
@@ -76,10 +74,8 @@ def _organizations() -> None:
              where org_id = v_org and finished_at is null;
         end $$;
         """,
-        "organizations_of(uuid)",
-        "create_organization(uuid, text, uuid, timestamptz)",
-        "stop_organization(timestamptz)",
-    )
+        "organizations_of(uuid)", "create_organization(uuid, text, uuid, timestamptz)", "stop_organization(timestamptz)",
+    )  # fmt: skip
 
 
 def _invitations() -> None:
@@ -157,7 +153,6 @@ def _people() -> None:
             add column second_factor_secret bytea,
             add column second_factor_since timestamptz,
             add column second_factor_step bigint not null default 0;
-        comment on column users.email is 'personal';
         comment on column users.name is 'personal';
         create table recovery_codes (
             user_id uuid not null references users (id) on delete cascade,
@@ -181,7 +176,7 @@ def _people() -> None:
             challenge text,
             expires_at timestamptz not null
         );
-        create index sign_in_codes_user on sign_in_codes (user_id);
+        comment on column users.email is 'personal';
         alter table recovery_codes enable row level security;
         alter table user_identities enable row level security;
         alter table sign_in_codes enable row level security;
@@ -206,9 +201,8 @@ def _people() -> None:
              where lower(u.email) = lower(p_email)
         $$;
         """,
-        "people(uuid[])",
-        "member_with_email(text)",
-    )
+        "people(uuid[])", "member_with_email(text)",
+    )  # fmt: skip
 
 
 def _sessions() -> None:
@@ -219,7 +213,6 @@ def _sessions() -> None:
             add column user_agent text;
         create index sign_in_sessions_user on sign_in_sessions (user_id, org_id);
         create index sign_in_sessions_org on sign_in_sessions (org_id);
-        create index refresh_tokens_expiry on refresh_tokens (expires_at);
         comment on column sign_in_sessions.address is 'personal';
         comment on column sign_in_sessions.user_agent is 'personal';
         drop function open_session(uuid, uuid, uuid, text, bytea, timestamptz, timestamptz);
@@ -334,27 +327,21 @@ def _sessions() -> None:
 
         -- One batch of what nobody can use any more; how many rows that were.
         create function purge_expired_sessions(p_now timestamptz)
-        returns int language plpgsql security definer set search_path = public, pg_temp as $$
-        declare
-            v_batch int;
-            v_removed int := 0;
-        begin
-            delete from sign_in_sessions where id in (
-                select s.id from sign_in_sessions s
-                 where s.ended_at < p_now - interval '1 day'
-                    or not exists (select from refresh_tokens t where t.session_id = s.id and t.expires_at > p_now)
-                 limit 1000 for update skip locked);
-            get diagnostics v_batch = row_count;
-            v_removed := v_removed + v_batch;
-            delete from refresh_tokens where digest in (
-                select t.digest from refresh_tokens t where t.expires_at < p_now limit 1000 for update skip locked);
-            get diagnostics v_batch = row_count;
-            v_removed := v_removed + v_batch;
-            delete from sign_in_codes where digest in (
-                select c.digest from sign_in_codes c where c.expires_at < p_now limit 1000 for update skip locked);
-            get diagnostics v_batch = row_count;
-            return v_removed + v_batch;
-        end $$;
+        returns bigint language sql security definer set search_path = public, pg_temp as $$
+            with sessions as (
+                delete from sign_in_sessions where id in (
+                    select s.id from sign_in_sessions s
+                     where s.ended_at < p_now - interval '1 day'
+                        or not exists (select from refresh_tokens t where t.session_id = s.id and t.expires_at > p_now)
+                     limit 1000 for update skip locked)
+                returning 1
+            ), codes as (
+                delete from sign_in_codes where digest in (
+                    select c.digest from sign_in_codes c where c.expires_at < p_now limit 1000 for update skip locked)
+                returning 1
+            )
+            select (select count(*) from sessions) + (select count(*) from codes)
+        $$;
         """,
         "open_session(uuid, uuid, uuid, text, bytea, timestamptz, timestamptz, text, text)",
         "rotate_refresh_token(bytea, bytea, timestamptz, timestamptz, interval, text)",
@@ -392,10 +379,8 @@ def _accounts() -> None:
             update users set password_hash = p_hash where id = p_user
         $$;
         """,
-        "user_for_sign_in(text)",
-        "account_of(uuid)",
-        "set_password(uuid, text)",
-    )
+        "user_for_sign_in(text)", "account_of(uuid)", "set_password(uuid, text)",
+    )  # fmt: skip
 
 
 def _second_factor() -> None:
