@@ -131,7 +131,7 @@ class Known:
         return str(reply.json()["access_token"])
 
     def _ask_in_person(self, operation: str, **data: Any) -> Any:
-        reply = httpx2.post(f"{self._http.base_url}v1/{operation}", json={"data": data}, headers=self.person)
+        reply = httpx2.post(self._at(operation), json={"data": data}, headers=self.person)
         assert reply.status_code == 200, reply.text
         return reply.json()["data"]
 
@@ -140,9 +140,12 @@ class Known:
 
     def _make_member(self) -> str:
         answer = {"token": self._invite()["token"], "password": PASSWORD}
-        reply = httpx2.post(f"{self._http.base_url}v1/auth/invitations/accept", json=answer)
+        reply = httpx2.post(self._at("auth/invitations/accept"), json=answer)
         assert reply.status_code == 200, reply.text
         return str(reply.json()["user"]["id"])
+
+    def _at(self, operation: str) -> str:
+        return str(self._http.base_url.join(f"/v1/{operation}"))
 
     def _other_session(self) -> str:
         account = self._ask_in_person("account/get")
