@@ -11,9 +11,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 
+from bivelio_server.account import operations as account
 from bivelio_server.accounts import events as key_events
 from bivelio_server.accounts import expiry
-from bivelio_server.account import operations as account
 from bivelio_server.accounts import operations as keys
 from bivelio_server.accounts.admission import Admission
 from bivelio_server.accounts.authentication import Authentication
@@ -44,11 +44,11 @@ from bivelio_server.kit.providers import Provider, Providers
 from bivelio_server.kit.secrets import Cipher
 from bivelio_server.kit.wakeups import Wakeups
 from bivelio_server.mail import MAIL, outbox
-from bivelio_server.metrics import metrics
-from bivelio_server.notices import mailing
 from bivelio_server.members import operations as members
 from bivelio_server.members.acceptance import AcceptInvitation
 from bivelio_server.members.documentation import INVITATION_MODELS, invitation_paths
+from bivelio_server.metrics import metrics
+from bivelio_server.notices import mailing
 from bivelio_server.notices import operations as notices
 from bivelio_server.oidc.documentation import OIDC_MODELS, oidc_paths
 from bivelio_server.oidc.endpoints import OidcSignIn
