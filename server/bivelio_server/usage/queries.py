@@ -29,12 +29,13 @@ _NEWEST_REQUEST: Final = """
      order by at desc, id desc limit 1
 """
 
-# What is not grouped by becomes null in every row, and so falls together.
+# What is not grouped by becomes null in every row, and so falls together. Requests are counted by the true time,
+# credits by that of their environment: the usual span begins by the one and ends by the other.
 _USAGE: Final = """
     with span as (
         select coalesce(%(to)s::date, (%(now)s at time zone o.timezone)::date) as last,
                coalesce(%(from)s::date,
-                        coalesce(%(to)s::date, (%(now)s at time zone o.timezone)::date) - %(days)s::int) as first
+                        coalesce(%(to)s::date, (%(true_now)s at time zone o.timezone)::date) - %(days)s::int) as first
           from organizations o where o.id = %(org_id)s
     ), figures as (
         select day, environment, key_id, operation, requests, errors, refused, 0 as credits, duration_ms_total
@@ -123,6 +124,7 @@ async def list_usage(context: Context, data: UsageList, environments: list[str],
             "org_id": context.caller.org_id,
             "environments": environments,
             "now": context.now,
+            "true_now": context.services.clock.outside(),
             "from": data.from_,
             "to": data.to,
             "days": days,
@@ -140,7 +142,7 @@ async def list_usage(context: Context, data: UsageList, environments: list[str],
 
 
 async def limits(context: Context) -> Any:
-    [row] = await context.session.run(_LIMITS, {"now": context.now})
+    [row] = await context.session.run(_LIMITS, {"now": context.services.clock.outside()})
     return row
 
 

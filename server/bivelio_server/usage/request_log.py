@@ -52,7 +52,7 @@ async def get(context: Context, data: RequestReference) -> LoggedRequest:
 def _first_moment(context: Context, data: RequestList) -> datetime | None:
     if data.from_ is not None or data.request_id is not None:
         return data.from_
-    last = data.to or context.now
+    last = data.to or context.services.clock.outside()  # the log goes by the true time, also in the sandbox
     return last - _USUAL_SPAN if last.year > 1 else None  # the calendar begins there
 
 
