@@ -11,9 +11,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 Network = IPv4Network | IPv6Network
 _SMTP_URL: Final = re.compile(r"smtps?://[^/?#]+/?\?from=[^&#]*(@|%40)[^&#]+")
 
+#: Where container engines put secrets; a file `bivelio_secret_key` there is the setting of that name.
+_SECRETS: Final = Path("/run/secrets")
+
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="BIVELIO_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="BIVELIO_", extra="ignore", secrets_dir=_SECRETS if _SECRETS.is_dir() else None
+    )
 
     host: str = Field("127.0.0.1", description="Address that the server listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port that the server listens on.")
@@ -24,6 +29,10 @@ class Settings(BaseSettings):
     )
     secret_key: SecretStr | None = Field(
         None, description="Root of all signing and encryption keys; by default generated in the data folder."
+    )
+    previous_secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        description="Keys that still open what they sealed, or will be the next one (separated by commas).",
     )
     private_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
         (),
@@ -60,6 +69,9 @@ class Settings(BaseSettings):
         description="Port on which `worker` answers /livez, /readyz and /metrics; without it, it does not listen.",
     )
     lease_seconds: PositiveInt = Field(30, description="How long a worker owns a run without a sign of life.")
+    drain_seconds: float = Field(
+        0, ge=0, description="How long a server that is told to stop says so at /readyz while it goes on answering."
+    )
     max_body_bytes: PositiveInt = Field(1_048_576, description="Largest body of a request.")
     access_token_seconds: PositiveInt = Field(3600, description="Life of an access token.")
     refresh_token_days: PositiveInt = Field(30, description="Life of a refresh token that is not used.")
@@ -73,7 +85,7 @@ class Settings(BaseSettings):
         description="Where sign-in with the provider may end (URLs, separated by commas), the public address if none.",
     )
 
-    @field_validator("private_networks", "trusted_proxies", "oidc_redirect_uris", mode="before")
+    @field_validator("private_networks", "trusted_proxies", "oidc_redirect_uris", "previous_secret_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -4,8 +4,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bivelio_server.kit.secrets import Cipher, DecryptionFailed, SecretKey, load_or_create_secret_key
+from bivelio_server.kit.secrets import Cipher, DecryptionFailed, SecretKey, load_or_create_secret_key, write_keys
 
 ROW = "webhooks.signing_secret/org/live/wh_1"
 
@@ -68,3 +69,47 @@ def test_processes_that_start_at_once_share_the_key(tmp_path: Path) -> None:
     assert len(set(found)) == 1
     assert path.stat().st_mode & 0o777 == 0o600
     assert [entry.name for entry in path.parent.iterdir()] == ["secret.key"]
+
+
+def test_what_the_previous_key_sealed_still_opens_and_the_present_one_seals() -> None:
+    old, new = SecretKey("o" * 32), SecretKey("n" * 32, ["o" * 32])
+    sealed = Cipher(old).encrypt("secret", row=ROW)
+
+    assert Cipher(new).decrypt(sealed, row=ROW) == "secret"
+    assert not sealed.startswith(Cipher(new).mark)
+    assert Cipher(new).encrypt("secret", row=ROW).startswith(Cipher(new).mark)
+
+
+def test_the_older_form_opens_with_any_key() -> None:
+    unnamed = (
+        b"\x01"
+        + bytes(12)
+        + AESGCM(SecretKey("o" * 32).derive("secrets at rest")).encrypt(bytes(12), b"secret", ROW.encode())
+    )
+
+    assert Cipher(SecretKey("n" * 32, ["o" * 32])).decrypt(unnamed, row=ROW) == "secret"
+
+
+def test_a_running_process_follows_its_key_file(tmp_path: Path) -> None:
+    path = tmp_path / "secret.key"
+    here = load_or_create_secret_key(path)
+    old = here.present.text
+    write_keys(path, ["n" * 32, old])
+    sealed_elsewhere = Cipher(load_or_create_secret_key(path)).encrypt("secret", row=ROW)
+
+    assert Cipher(here).decrypt(sealed_elsewhere, row=ROW) == "secret"
+    assert [key.text for key in here.all] == ["n" * 32, old]
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("damage", ["", "\n\n", "short"])
+def test_a_damaged_key_file_does_not_disarm_a_running_process(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "secret.key"
+    here = load_or_create_secret_key(path)
+    old = here.present.text
+    path.write_text(damage)
+
+    assert here.find(b"none") is None
+    assert here.present.text == old
+    with pytest.raises(ValueError):
+        load_or_create_secret_key(path)
