@@ -48,9 +48,15 @@ SQL_MODULES = {
     "sandbox/purge.py": "the definer functions that remove old sandbox rows of all organisations",
     "health.py": "the version of the schema",
     "installation.py": "the roles of the database, before anything is served",
+    "key_check.py": "the operator's own connection: which keys the database knows",
+    "upkeep/*": "the operator's own connection: backup, restore, keys, diagnosis",
     "cli.py": "whether there is an organisation yet",
 }
-SLEEPS = {"kit/embedded_postgres.py": "the database starts and stops where no event loop is waiting"}
+SLEEPS = {
+    "migrations/__init__.py": "a migration lets the traffic pass; it is a command of its own, or runs before serving",
+    "upkeep/rotation.py": "a command that waits for the servers to follow",
+    "kit/embedded_postgres.py": "the database starts and stops where no event loop is waiting",
+}
 #: Migrations are mostly SQL in one piece; splitting it would not make it plainer.
 LONG_FUNCTIONS = "migrations/versions/*"
 

@@ -17,6 +17,9 @@ GLOBAL: Final = {
     "user_identities": "looked up before there is a caller",
     "recovery_codes": "of a person, like their password",
     "sign_in_attempts": "counted before there is a caller",
+    "installation_keys": "of the installation: which keys its secrets are sealed with",
+    "sealed_columns": "of the schema: where sealed secrets are kept",
+    "chores": "of the installation: when each chore was done last",
     "alembic_version": "the version of the schema, which `readyz` reads; holds no data",
 }
 #: Counters that grow with every request, refused ones too.
