@@ -22,6 +22,7 @@ from bivelio_server.accounts.sandbox_address import SandboxAddress
 from bivelio_server.accounts.sign_in import SignIn
 from bivelio_server.accounts.tokens import AccessTokens
 from bivelio_server.audit import operations as audit
+from bivelio_server.chores import CHORES
 from bivelio_server.contacts import events as contact_events
 from bivelio_server.contacts import operations as contacts
 from bivelio_server.durable import Lane, TaskHandler, Worker
@@ -136,7 +137,7 @@ async def opened(services: Services) -> AsyncIterator[Services]:
 def compose_worker(services: Services) -> Worker:
     """What does the durable work of a process."""
     lanes = LANES if services.settings.smtp_url is None else (*LANES, *MAIL_LANES)
-    return Worker(services, HANDLERS, lanes)
+    return Worker(services, HANDLERS, lanes, CHORES)
 
 
 def create_app(services: Services, installation: Installation) -> Starlette:
@@ -156,6 +157,7 @@ def create_app(services: Services, installation: Installation) -> Starlette:
         exception_handlers={HTTPException: render_http_exception},
     )
     app.router.redirect_slashes = False
+    app.state.draining = False
     app.add_middleware(SandboxAddress)
     app.add_middleware(RequestMiddleware, services=services)
     return app
@@ -164,6 +166,7 @@ def create_app(services: Services, installation: Installation) -> Starlette:
 def create_operator_app(services: Services) -> Starlette:
     """What a process that only works answers: to its operator, nobody else."""
     app = Starlette(routes=_operator_routes(services), exception_handlers={HTTPException: render_http_exception})
+    app.state.draining = False
     app.add_middleware(RequestMiddleware, services=services)
     return app
 

@@ -5,14 +5,17 @@ handler of its name as a `Run`; whatever the handler does inside `run.transactio
 package knows the engine.
 """
 
+from bivelio_server.durable.chores import Chore
 from bivelio_server.durable.fences import Superseded
 from bivelio_server.durable.housekeeping import TaskFigures, cleanup, lanes_held, queue_figures
 from bivelio_server.durable.lanes import Lane, LaneRun
+from bivelio_server.durable.pruning import pruning_chore
 from bivelio_server.durable.runs import Run, TaskHandler
 from bivelio_server.durable.tasks import cancel, spawn, wake
 from bivelio_server.durable.worker import Worker
 
 __all__ = [
+    "Chore",
     "Lane",
     "LaneRun",
     "Run",
@@ -23,6 +26,7 @@ __all__ = [
     "cancel",
     "cleanup",
     "lanes_held",
+    "pruning_chore",
     "queue_figures",
     "spawn",
     "wake",

@@ -1,19 +1,14 @@
 """What the operator looks at and what is thrown away."""
 
-import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-import psycopg
-import structlog
-
-from bivelio_server.durable.shift import wait
+from bivelio_server.durable.chores import Chore
+from bivelio_server.kit.context import Services
 from bivelio_server.kit.db import Database
 
 KEPT: Final = timedelta(days=7)
-_EVERY_SECONDS: Final = 3600.0
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +47,8 @@ async def cleanup(database: Database, ttl: timedelta) -> int:
             return removed
 
 
-async def keep_house(database: Database, stop: asyncio.Event) -> None:
-    """Throw away what ended long ago, now and every hour, until `stop`."""
-    while not stop.is_set():
-        try:
-            await cleanup(database, KEPT)
-        except psycopg.Error as error:
-            _log.warning("cleanup_failed", error=str(error).strip())
-        await wait(stop, _EVERY_SECONDS)
+async def _clean_up(services: Services) -> int:
+    return await cleanup(services.database, KEPT)
+
+
+CLEANUP: Final = Chore("tasks", timedelta(hours=1), _clean_up)

@@ -20,6 +20,7 @@ from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import APIError, Conflict, Impossible, Problem, ValidationFailed
 from bivelio_server.kit.models import Output
 from bivelio_server.kit.operations import Operation
+from bivelio_server.kit.pruning import Pruning
 from bivelio_server.kit.rows import identity
 from bivelio_server.kit.text import Text
 from bivelio_server.kit.tracing import EndsEarly
@@ -28,6 +29,7 @@ HEADER: Final = "Idempotency-Key"
 REPLAYS: Final = Counter("bivelio_idempotent_replays_total", "Replies that were repeated instead of done again.")
 #: Longer than any request takes; a crash frees the key after it.
 LEASE: Final = timedelta(seconds=120)
+PRUNINGS: Final = (Pruning("prune_idempotency_keys", timedelta(hours=24)),)
 
 _ACCEPTABLE: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _CLAIM: Final = """

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
 from bivelio_server.durable import Run
 from bivelio_server.kit.clock import Clock
@@ -19,7 +18,6 @@ from bivelio_server.kit.db import Database
 
 TASK: Final = "sandbox.purge"
 BATCH: Final = 500
-EVERY_SECONDS: Final = 600.0
 #: One after another, so that what works beside it gets its turn.
 _PAUSE_SECONDS: Final = 0.01
 _log = structlog.get_logger()
@@ -43,14 +41,9 @@ async def purge_own(run: Run) -> None:
     await purge_sandbox(run.services.database, run.services.clock, run.org_id)
 
 
-async def keep_purged(services: Services) -> None:
-    """All sandboxes, now and every ten minutes, until cancelled."""
-    while True:
-        try:
-            await purge_sandbox(services.database, services.clock)
-        except (psycopg.Error, PoolTimeout) as error:
-            _log.warning("purge_failed", error=str(error).strip())
-        await asyncio.sleep(EVERY_SECONDS)
+async def purge_all(services: Services) -> int:
+    """All sandboxes; how many rows there were."""
+    return await purge_sandbox(services.database, services.clock)
 
 
 async def _purge_table(database: Database, clock: Clock, table: str, org_id: UUID | None) -> int:

@@ -1,0 +1,68 @@
+"""Removing what is old, a batch a transaction, so that no lock is held for long."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from bivelio_server.durable.chores import Chore
+from bivelio_server.kit.context import Services
+from bivelio_server.kit.pruning import OrganisationPruning, Pruning
+
+CHORE: Final = "pruning"
+_EVERY: Final = timedelta(hours=1)
+#: What is left then goes the next time; the process is not taken for dead before.
+_LONGEST: Final = timedelta(minutes=45)
+_LEASE: Final = timedelta(hours=1)
+_BATCH: Final = 1000
+#: Between two batches, so that the others come to their turn.
+_PAUSE_SECONDS: Final = 0.02
+
+
+def pruning_chore(prunings: Sequence[OrganisationPruning | Pruning]) -> Chore:
+    """Removes, every hour, what the organisations and the installation no longer keep."""
+
+    async def work(services: Services) -> int:
+        return await prune(services, prunings)
+
+    return Chore(CHORE, _EVERY, work, lease=_LEASE)
+
+
+async def prune(services: Services, prunings: Sequence[OrganisationPruning | Pruning]) -> int:
+    """All that is old by now, as far as the time goes; how many rows there were."""
+    end = time.monotonic() + _LONGEST.total_seconds()
+    removed = 0
+    async for statement, which in _calls(services, prunings):
+        while (batch := await _batch(services, statement, which)) and time.monotonic() < end:
+            removed += batch
+            await asyncio.sleep(_PAUSE_SECONDS)
+    return removed
+
+
+async def _calls(
+    services: Services, prunings: Sequence[OrganisationPruning | Pruning]
+) -> AsyncIterator[tuple[str, tuple[object, ...]]]:
+    """What is to be called until it removes nothing more, and with what."""
+    now = services.clock.now()
+    for pruning in prunings:
+        if isinstance(pruning, Pruning):
+            yield f"select {pruning.function}(%s, %s)", (now - pruning.kept,)
+    organisations = await services.database.call_all("select org_id, retention from retention_settings()")
+    for org_id, retention in organisations:
+        for pruning in prunings:
+            if isinstance(pruning, OrganisationPruning) and (before := _kept_since(pruning, retention, now)):
+                yield f"select {pruning.function}(%s, %s, %s)", (org_id, before)
+
+
+async def _batch(services: Services, statement: str, which: tuple[object, ...]) -> int:
+    row = await services.database.call(statement, (*which, _BATCH))
+    assert row is not None
+    removed: int = row[0]
+    return removed
+
+
+def _kept_since(pruning: OrganisationPruning, retention: Mapping[str, Any] | None, now: datetime) -> datetime | None:
+    """None: everything is kept. A setting that is there but null says so."""
+    days = (retention or {}).get(pruning.setting, pruning.default_days)
+    return None if days is None else now - timedelta(days=int(days))

@@ -1,0 +1,25 @@
+"""What is not kept for ever: each feature declares what of its own goes, and after how long."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationPruning:
+    """History of which each organisation keeps as many days as its retention setting of this name says.
+
+    `function` is a definer function `(organisation, before, limit)` that removes the oldest rows and returns how many.
+    Without a setting of its own an organisation keeps `default_days`; None is for ever.
+    """
+
+    setting: str
+    function: str
+    default_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """What every installation removes once it is this old. `function` is a definer function `(before, limit)`."""
+
+    function: str
+    kept: timedelta
