@@ -28,6 +28,9 @@ from bivelio_server.kit.logging import configure_logging
 from bivelio_server.kit.operations import Catalogue
 from bivelio_server.serving import serve, work
 from bivelio_server.settings import Settings
+from bivelio_server.upkeep.archive import BackupError
+from bivelio_server.upkeep.commands import add_upkeep_commands
+from bivelio_server.upkeep.rotation import RotationError
 
 _FIRST_ORGANISATION: Final = "Mi empresa"
 _FIRST_EMAIL: Final = "admin@bivelio.local"
@@ -42,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         settings = _settings(options)
         configure_logging(settings.log_level)
         options.command(settings, options)
-    except (InstallationError, EmbeddedPostgresError, psycopg.OperationalError) as error:
+    except (InstallationError, EmbeddedPostgresError, BackupError, RotationError, psycopg.OperationalError) as error:
         sys.exit(f"bivelio-server: {error}")
     except ValidationError as error:
         sys.exit("bivelio-server: " + "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors()))
@@ -73,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
             subparser.add_argument("--email", required=True)
             subparser.add_argument("--password", required=True, help="of the owner, if that is a new person")
             subparser.add_argument("--reset-password", action="store_true", help="also if the owner is known already")
+    add_upkeep_commands(commands)
     return parser
 
 
