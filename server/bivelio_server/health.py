@@ -18,10 +18,12 @@ async def livez(_request: Request) -> Response:
 
 
 def readyz(services: Services) -> Endpoint:
-    """Ready when the database answers and has this version's schema."""
+    """Ready when the database answers and has this version's schema, and until the server is told to stop."""
     newest = newest_version()
 
-    async def answer(_request: Request) -> Response:
+    async def answer(request: Request) -> Response:
+        if request.app.state.draining:
+            raise Unavailable
         row = await services.database.call("select version_num from alembic_version")
         if row is None or row[0] < newest:
             raise Unavailable

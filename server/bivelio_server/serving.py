@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Final
 
 import structlog
@@ -21,7 +21,6 @@ from bivelio_server.installation import Installation, InstallationError
 from bivelio_server.kit import tracing
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.event_loop import watch_event_loop
-from bivelio_server.sandbox.purge import keep_purged
 from bivelio_server.settings import Settings
 
 _SHUTDOWN_SECONDS: Final = 10
@@ -103,29 +102,41 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(place: Installation, listener: socket.socket) -> None:
-    stop = _stop_at_signal()
-    async with opened(compose_services(place)) as services, _working(place, services, stop):
-        await _answer(_Server(_uvicorn_config(create_app(services, place)), place.settings.address), listener, stop)
+    signals = _Signals()
+    async with opened(compose_services(place)) as services, _working(place, services, signals.stop):
+        app = create_app(services, place)
+        await _answer(app, place.settings, place.settings.address, listener, signals)
 
 
 async def _work(place: Installation, listener: socket.socket | None) -> None:
-    stop = _stop_at_signal()
-    async with opened(compose_services(place)) as services, _working(place, services, stop):
+    signals = _Signals()
+    async with opened(compose_services(place)) as services, _working(place, services, signals.stop):
         _log.info("working")
         if listener is None:
-            await stop.wait()
+            await signals.stop.wait()
         else:
-            server = _Server(_uvicorn_config(create_operator_app(services)), "worker")
-            await _answer(server, listener, stop)
+            await _answer(create_operator_app(services), place.settings, "worker", listener, signals)
 
 
-async def _answer(server: uvicorn.Server, listener: socket.socket, stop: asyncio.Event) -> None:
-    """Until `stop`, or until the server gives up."""
+async def _answer(
+    app: Starlette, settings: Settings, address: str, listener: socket.socket, signals: "_Signals"
+) -> None:
+    """Until told to stop and drained, or until the server gives up."""
+    server = _Server(_uvicorn_config(app), address)
     serving = asyncio.create_task(server.serve([listener]))
-    stopping = asyncio.create_task(stop.wait())
+    stopping = asyncio.create_task(signals.stop.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+    app.state.draining = True
+    await _drain(settings.drain_seconds, signals.hurry)
     server.should_exit = True
     await serving
+
+
+async def _drain(seconds: float, hurry: asyncio.Event) -> None:
+    """Answer on, no longer ready, until whoever shares out the requests has noticed."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await hurry.wait()
 
 
 def _listener(settings: Settings, port: int) -> socket.socket:
@@ -136,11 +147,16 @@ def _listener(settings: Settings, port: int) -> socket.socket:
         raise InstallationError(f"Cannot listen on {settings.host}, port {port}: {error.strerror}.") from error
 
 
-def _stop_at_signal() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
+class _Signals:
+    """`stop` is set by the first SIGINT or SIGTERM, `hurry` by the second."""
+
+    def __init__(self) -> None:
+        self.stop, self.hurry = asyncio.Event(), asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, self._signalled)
+
+    def _signalled(self) -> None:
+        (self.hurry if self.stop.is_set() else self.stop).set()
 
 
 @asynccontextmanager
@@ -151,7 +167,7 @@ async def _working(place: Installation, services: Services, stop: asyncio.Event)
     """
     answered = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        beside = (services.wakeups.run(), watch_event_loop(), keep_purged(services))
+        beside = (services.wakeups.run(), watch_event_loop())
         helpers = [tasks.create_task(work) for work in beside]
         if place.embedded is not None:
             helpers.append(tasks.create_task(place.embedded.supervise()))

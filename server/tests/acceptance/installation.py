@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import anyio
 import httpx2
@@ -38,6 +38,12 @@ _ENVIRONMENT: Final = {
     "BIVELIO_ANONYMOUS_PER_MINUTE": "1000000",
     "BIVELIO_ANONYMOUS_PER_SECOND": "1000000",
 }
+
+
+class Reachable(Protocol):
+    """A server, or whatever stands before several."""
+
+    address: str
 
 
 async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
@@ -242,7 +248,7 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def client_of(server: Process, key: str) -> AsyncIterator[Client]:
+async def client_of(server: Reachable, key: str) -> AsyncIterator[Client]:
     """Each request goes over a connection of its own: a kept one may be closed at any time."""
     limits = httpx2.Limits(max_keepalive_connections=0)
     async with httpx2.AsyncClient(base_url=server.address, timeout=30, limits=limits, trust_env=False) as http:
