@@ -206,7 +206,7 @@ async def resend(context: Context, data: DeliveryReference) -> Delivery:
 )  # fmt: skip
 async def recover(context: Context, data: WebhookRecover) -> Recovered:
     until = data.until or context.now
-    _require_order("until", data.since, until)
+    _require_order("since" if data.until is None else "until", data.since, until)
     _require_active(await queries.hold_endpoint(context, data.webhook_id))
     recovered = await queries.recover(context, data.webhook_id, data.since, until)
     context.changed(
@@ -298,8 +298,8 @@ _TESTS_AGAIN: Final = Text(
     "Una prueba no se reenvía: haz otra con webhooks.test.", "A test is not sent again: make another, webhooks.test."
 )
 _NO_TIME: Final = Text(
-    "El campo '{field}' debe ser posterior al comienzo del periodo.",
-    "The field '{field}' must be later than the beginning of the period.",
+    "El campo '{field}' no deja ningún tiempo entre el comienzo y el final del periodo.",
+    "The field '{field}' leaves no time between the beginning and the end of the period.",
 )
 _NOT_A_URL: Final = Text(
     "El campo 'url' debe ser una URL http o https completa, sin usuario ni contraseña.",

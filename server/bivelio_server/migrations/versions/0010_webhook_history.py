@@ -53,6 +53,8 @@ def _deliveries() -> None:
             alter column event set not null,
             alter column payload_version drop default;
         create index webhook_deliveries_newest on webhook_deliveries (org_id, environment, created_at, id);
+        create index webhook_deliveries_missed on webhook_deliveries (org_id, environment, status, created_at, id)
+            where status in ('failed', 'cancelled');
         comment on column webhook_deliveries.body is 'personal';
     """)
 
