@@ -49,7 +49,7 @@ def request_record(
         door=_DOOR,
         idempotency_key_hash=_hash(key) if key else None,
         replayed=state.get("replayed", False),
-        api_version=caller.api_version,
+        api_version=state.get("api_version"),
         user_agent=_shown(agent, _LONGEST_AGENT) if agent else None,
     )
 

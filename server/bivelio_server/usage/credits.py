@@ -8,6 +8,8 @@ In the sandbox everything is written down and nothing is deducted.
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from prometheus_client import Counter
+
 from bivelio_server.kit.context import Context, Services
 from bivelio_server.kit.errors import CreditsExhausted
 from bivelio_server.kit.ids import new_id
@@ -24,20 +26,29 @@ _REFUND: Final = "select refund_credits(%(id)s)"
 _REFUND_LAPSED: Final = "select refund_lapsed_credits(%s, %s)"
 _BATCH: Final = 500
 
+CREDITS: Final = Counter(
+    "bivelio_credits_total",
+    "Credits by what became of them: `spent`, or `reserved` and then `settled` unless refunded, or `refused`.",
+    ["outcome", "environment"],
+)
+
 
 class Ledger:
     """A `CreditLedger` in the database."""
 
     async def spend(self, context: Context, operation: str, amount: int) -> None:
         await _take(context, new_id("cr"), operation, amount, None)
+        _count(context, "spent", amount)
 
     async def reserve(self, context: Context, operation: str, amount: int, *, reservation_id: str | None = None) -> str:
         entry_id = reservation_id or new_id("cr")
         await _take(context, entry_id, operation, amount, context.now + LEASE)
+        _count(context, "reserved", amount)
         return entry_id
 
     async def settle(self, context: Context, reservation_id: str, amount: int) -> None:
         await context.session.run(_SETTLE, {"id": reservation_id, "amount": amount})
+        _count(context, "settled", amount)
 
     async def refund(self, context: Context, reservation_id: str) -> None:
         await context.session.run(_REFUND, {"id": reservation_id})
@@ -72,7 +83,12 @@ async def _take(context: Context, entry_id: str, operation: str, amount: int, le
         },
     )
     if not row.granted:
+        _count(context, "refused", amount)
         raise CreditsExhausted(details=_shortage(amount, row))
+
+
+def _count(context: Context, outcome: str, amount: int) -> None:
+    CREDITS.labels(outcome, context.caller.environment.value).inc(amount)
 
 
 def _shortage(amount: int, row: Any) -> dict[str, Any]:

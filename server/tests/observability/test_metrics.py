@@ -15,8 +15,13 @@ from bivelio_server.kit.caller import Caller, Environment
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.db import Database
+from bivelio_server.kit.errors import CreditsExhausted
 from bivelio_server.kit.event_loop import watch_event_loop
+from bivelio_server.kit.execution import transaction
+from bivelio_server.kit.origin import Door, Origin
+from bivelio_server.usage.credits import Ledger
 from tests.observability.scrape import declared, scraped
+from tests.usage.arranging import give_credits
 from tests.webhooks.receiver import always, receiving
 from tests.webhooks.waiting import until
 from tests.workflows import arranging as workflows
@@ -27,7 +32,7 @@ pytestmark = pytest.mark.anyio
 #: Each has few values, whatever callers do. None may be an id, an address, or anything else that a caller chooses.
 LABELS = {
     "operation", "status", "code", "by", "task", "state", "outcome", "crew", "kind", "pool", "provider", "reason",
-    "version", "api",
+    "version", "api", "environment",
 }  # fmt: skip
 
 
@@ -130,6 +135,29 @@ async def test_work_and_calls_to_the_outside_are_counted(acme: Organization, htt
     assert scrape.value("bivelio_worker_places", crew="work") > 0
     assert str(bad.port) not in scrape.text
     assert str(acme.id) not in scrape.text
+
+
+async def test_credits_are_counted_by_what_became_of_them(
+    acme: Organization, http: httpx2.AsyncClient, services: Services
+) -> None:
+    give_credits(acme, 10)
+    before = await scraped(http)
+    await spend(services, acme, 7)
+    with pytest.raises(CreditsExhausted):
+        await spend(services, acme, 4)
+    after = await scraped(http)
+
+    for outcome, amount in (("spent", 7), ("refused", 4)):
+        labels = {"outcome": outcome, "environment": "live"}
+        assert (
+            after.value("bivelio_credits_total", **labels) == before.value("bivelio_credits_total", **labels) + amount
+        )
+
+
+async def spend(services: Services, organization: Organization, amount: int) -> None:
+    caller = Caller(organization.id, Environment.live, "user:x", organization.id, frozenset())
+    async with transaction(caller, services, Origin(Door.http)) as context:
+        await Ledger().spend(context, "shop.buy", amount)
 
 
 async def test_pools_tell_who_waits(installation: Installation) -> None:
