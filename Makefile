@@ -29,8 +29,8 @@ bench: setup ## Measure the figures of docs/benchmarks.md, all in one run
 demo: .venv/.running ## Tell the story of a lead, against a running server that is killed half-way
 	@$(BIN)/python demo/story.py
 
-contract: setup ## Write contract/ anew from the code
-	@cd server && ../$(BIN)/python -m tests.contract.write
+contract: setup ## Write contract/, and the guide's table of metrics, anew from the code
+	@cd server && ../$(BIN)/python -m tests.contract.write && ../$(BIN)/python -m tests.observability.write
 
 lock: setup ## Resolve the locks anew (needs uv)
 	@cd server && uv pip compile -q --universal --generate-hashes --no-header -o requirements/runtime.lock \

@@ -44,12 +44,12 @@ from bivelio_server.kit.models import Pagination
 from bivelio_server.kit.operations import DIRECT_DOORS, Effect, Feature
 from bivelio_server.kit.rows import require_version
 from bivelio_server.kit.text import Text
+from bivelio_server.kit.versions import VERSIONS
 
 feature: Final = Feature(
     "keys", doors=DIRECT_DOORS, doors_reason="an automation must not be able to give itself credentials"
 )
 #: The version of the API that new keys are made for.
-NEWEST_API_VERSION: Final = "2026-04-07"
 _RECENTLY: Final = timedelta(hours=24)
 
 
@@ -66,7 +66,7 @@ async def create(context: Context, data: KeyCreate) -> CreatedAPIKey:
     maker = await queries.manage(context)
     new = generate_key(data.type, environment)
     row = _made(context, new, environment, name=data.name, key_type=data.type, scopes=data.scopes, origins=origins)
-    row.api_version = NEWEST_API_VERSION
+    row.api_version = VERSIONS.newest
     _expire(row, expiry_within(maker, data.expires_at, context.now, explicit=data.expires_at is not None), context.now)
     context.session.add(row)
     await context.session.flush()

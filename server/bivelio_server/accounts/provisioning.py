@@ -14,6 +14,7 @@ from bivelio_server.accounts.roles import Plan
 from bivelio_server.kit.caller import Environment, Scope
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.models import Email, Name
+from bivelio_server.kit.versions import VERSIONS
 
 _ALL_SCOPES: Final = [scope.value for scope in Scope]
 
@@ -107,11 +108,11 @@ def _key(
     scopes = _ALL_SCOPES if key_type == "secret" else [Scope.read.value]
     columns = (
         org_id, new_id("key"), f"{environment.value} {key_type}", key_type, environment.value, scopes, new.digest,
-        new.prefix, new.last4, user_id, now,
+        new.prefix, new.last4, user_id, now, VERSIONS.newest,
     )  # fmt: skip
     connection.execute(
         "insert into api_keys (org_id, id, name, type, environment, scopes, digest, prefix, last4, created_by,"
-        " created_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " created_at, api_version) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         columns,
     )
     return new.key
