@@ -16,7 +16,7 @@ from bivelio_server.accounts.browsers import Browsers, preflight_reply
 from bivelio_server.accounts.sandbox_address import require_sandbox
 from bivelio_server.kit.admission import Admitted, Limits, client_address
 from bivelio_server.kit.context import Services
-from bivelio_server.kit.door import announce_version
+from bivelio_server.kit.door import announce_version, choose_version
 from bivelio_server.kit.errors import APIError, InsufficientScope
 
 REFUSED: Final = Counter("bivelio_rate_limited_total", "Requests refused since there were too many.", ["by"])
@@ -46,6 +46,8 @@ class Admission:
             return
         announce_version(request, self._versions)
         await self._admit(request, origin)
+        caller = request.state.admitted.caller
+        choose_version(request, self._versions, None if caller is None else caller.api_version)
         await self._app(scope, receive, send)
 
     async def _admit(self, request: Request, origin: str | None) -> None:

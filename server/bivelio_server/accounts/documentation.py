@@ -15,7 +15,7 @@ from bivelio_server.kit.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from bivelio_server.kit.openapi import VERSION_PARAMETER, error_replies, reply
+from bivelio_server.kit.openapi import error_replies, reply
 
 AUTH_MODELS: Final = [
     (PasswordGrant, "validation"), (CodeGrant, "validation"), (RefreshGrant, "validation"), (Tokens, "serialization"),
@@ -36,7 +36,6 @@ def auth_paths(refs: dict[Any, Any]) -> dict[str, Any]:
                 "summary": "Sign in, or trade a one-time code or a refresh token",
                 "security": [],
                 "parameters": [
-                    VERSION_PARAMETER,
                     {
                         "name": "grant_type",
                         "in": "query",

@@ -20,7 +20,7 @@ from bivelio_server.accounts.sessions import Tokens, Visitor, digest_of, open_se
 from bivelio_server.accounts.throttle import forgive, throttle_address, throttle_sign_in
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.context import Services
-from bivelio_server.kit.door import choose_version, json_response, method_not_allowed, read_json
+from bivelio_server.kit.door import json_response, method_not_allowed, read_json
 from bivelio_server.kit.errors import NotAuthenticated, NotFound, Problem, ValidationFailed
 from bivelio_server.kit.ids import uuid_of
 from bivelio_server.kit.models import Id, Input
@@ -65,7 +65,6 @@ class SignIn:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        choose_version(request, self._services.catalogue.versions, None)
         if request.method != "POST":
             raise method_not_allowed(request.method)
         request.state.operation = "auth.token"

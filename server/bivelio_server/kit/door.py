@@ -52,7 +52,7 @@ class OperationsDoor:
         caller = admitted.require_caller()
         require_permission(operation, caller)
         versions = self._services.catalogue.versions
-        version = choose_version(request, versions, caller.api_version)
+        version: str = request.state.api_version
         key = _idempotency_key(request, operation)
         body = await read_json(request, operation.max_body_bytes or self._services.settings.max_body_bytes)
         data = read_envelope(operation, body, versions, version)
@@ -119,10 +119,9 @@ def announce_version(request: Request, versions: Versions) -> None:
     request.state.api_version = versions.or_newest(request.headers.get(HEADER))
 
 
-def choose_version(request: Request, versions: Versions, pinned: str | None) -> str:
-    """The version that answers this request and that its reply names. Raises ValidationFailed."""
-    request.state.api_version = version = versions.chosen(request.headers.get(HEADER), pinned)
-    return version
+def choose_version(request: Request, versions: Versions, pinned: str | None) -> None:
+    """Fix the version that answers this request and that its reply names. Raises ValidationFailed."""
+    request.state.api_version = versions.chosen(request.headers.get(HEADER), pinned)
 
 
 def json_response(content: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:

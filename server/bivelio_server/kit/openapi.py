@@ -32,7 +32,8 @@ ALWAYS: Final[tuple[type[APIError], ...]] = (
 )  # fmt: skip
 #: What any write can answer beside, since it takes an Idempotency-Key.
 _OF_WRITES: Final[tuple[type[APIError], ...]] = (KeyInFlight, KeyOfAnotherRequest)
-VERSION_PARAMETER: Final = {"$ref": "#/components/parameters/ApiVersion"}
+_VERSION_PARAMETER: Final = {"$ref": "#/components/parameters/ApiVersion"}
+_VERSION_TOLD: Final = {"$ref": f"#/components/headers/{VERSION_HEADER}"}
 _SECURITY: Final[list[dict[str, list[str]]]] = [{"ApiKey": []}, {"Bearer": []}]
 
 
@@ -79,7 +80,7 @@ def build_document(catalogue: Catalogue, *, version: str, address: str, extra: d
             **_versions(catalogue.versions),
         },
         "servers": [{"url": address}],
-        "paths": {**paths, **extra["paths"](refs)},
+        "paths": _versioned({**paths, **extra["paths"](refs)}),
         "webhooks": extra["webhooks"](refs),
         "components": {
             "schemas": definitions.get("$defs", {}),
@@ -130,6 +131,16 @@ def _known_version(versions: Versions) -> dict[str, Any]:
     return {"type": "string", "enum": [known.date for known in versions], "examples": [versions.newest]}
 
 
+def _versioned(paths: dict[str, Any]) -> dict[str, Any]:
+    """The paths, each of which takes a version and tells which one answered."""
+    for methods in paths.values():
+        for endpoint in methods.values():
+            endpoint["parameters"] = [_VERSION_PARAMETER, *endpoint.get("parameters", [])]
+            for told in endpoint["responses"].values():
+                told["headers"] = {**told.get("headers", {}), VERSION_HEADER: _VERSION_TOLD}
+    return paths
+
+
 def _endpoint(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
     envelope = {
         "type": "object",
@@ -157,8 +168,7 @@ def _endpoint(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
-    of_writes = [{"$ref": "#/components/parameters/IdempotencyKey"}] if operation.writes else []
-    return [VERSION_PARAMETER, *of_writes]
+    return [{"$ref": "#/components/parameters/IdempotencyKey"}] if operation.writes else []
 
 
 def _describe(operation: Operation) -> str:
@@ -196,7 +206,7 @@ def reply(description: str, schema: dict[str, Any]) -> dict[str, Any]:
     """A reply with its headers."""
     return {
         "description": description,
-        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in (*_HEADERS, VERSION_HEADER)},
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS},
         "content": {"application/json": {"schema": schema}},
     }
 

@@ -12,12 +12,13 @@ from starlette.requests import Request
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
-from bivelio_server.app import FEATURES, openapi_document
+from bivelio_server.app import FEATURES, create_app, openapi_document
 from bivelio_server.events.definitions import EventName
+from bivelio_server.installation import Installation
 from bivelio_server.kit.admission import Admitted
 from bivelio_server.kit.caller import Caller, Environment
 from bivelio_server.kit.context import Services
-from bivelio_server.kit.door import OperationsDoor
+from bivelio_server.kit.door import OperationsDoor, choose_version
 from bivelio_server.kit.middleware import RequestMiddleware
 from bivelio_server.kit.operations import Catalogue
 from bivelio_server.kit.text import Text
@@ -80,7 +81,9 @@ async def served(services: Services, organization: Organization, pinned: str | N
     door = OperationsDoor(replace(services, catalogue=Catalogue(FEATURES, THREE)))
 
     async def admitted(scope: Scope, receive: Receive, send: Send) -> None:
-        Request(scope).state.admitted = Admitted(caller, None, None, "127.0.0.1")
+        request = Request(scope)
+        request.state.admitted = Admitted(caller, None, None, "127.0.0.1")
+        choose_version(request, THREE, pinned)
         await door(scope, receive, send)
 
     app = Starlette(routes=[Mount("/v1", admitted)])
@@ -210,4 +213,19 @@ def test_the_document_shows_versions_and_their_changes() -> None:
     assert document["info"]["x-api-changes"][0]["operation"] == "contacts.create"
     assert document["components"]["parameters"]["ApiVersion"]["schema"]["enum"] == [FIRST, SECOND, THIRD]
     for path in document["paths"].values():
-        assert {"$ref": "#/components/parameters/ApiVersion"} in path["post"]["parameters"]
+        for endpoint in path.values():
+            assert {"$ref": "#/components/parameters/ApiVersion"} in endpoint["parameters"]
+            assert all(HEADER in reply["headers"] for reply in endpoint["responses"].values())
+
+
+@pytest.mark.parametrize("pinned", [FIRST, SECOND])
+async def test_a_key_is_answered_in_the_version_it_is_pinned_to(
+    services: Services, installation: Installation, acme: Organization, pinned: str
+) -> None:
+    acme.world.database.execute("update api_keys set api_version = %s where org_id = %s", (pinned, acme.id))
+    newer = create_app(replace(services, catalogue=Catalogue(FEATURES, THREE)), installation)
+
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=newer), base_url="http://bivelio.test") as http:
+        reply = await Client(http, acme.live.headers).post("/v1/contacts")
+
+    assert (reply.status_code, reply.headers[HEADER]) == (200, pinned)
