@@ -8,6 +8,7 @@ from uuid import UUID
 from bivelio_server.accounts import queries
 from bivelio_server.accounts.events import EXPIRING
 from bivelio_server.accounts.notices import notify_expiring
+from bivelio_server.accounts.times import true_now
 from bivelio_server.accounts.views import view
 from bivelio_server.durable import Lane, LaneRun
 from bivelio_server.events.recording import record
@@ -35,9 +36,9 @@ async def announce(run: LaneRun) -> None:
         context = Context(caller, session, run.services, _ORIGIN)
         row = await queries.expiring(context, run.key)
         if row is not None:
-            row.expiry_announced_at = context.now
+            row.expiry_announced_at = true_now(context)
             context.caller = replace(caller, user_id=row.created_by)
-            await record(context, EXPIRING, view(row, context.now))
+            await record(context, EXPIRING, view(row, true_now(context)))
             await notify_expiring(context, row)
     for topic in context.topics:
         run.services.wakeups.wake(topic)

@@ -35,6 +35,7 @@ from bivelio_server.accounts.schemas import (
     KeyUsageRow,
     RotatedAPIKey,
 )
+from bivelio_server.accounts.times import true_now
 from bivelio_server.accounts.views import fields, view
 from bivelio_server.kit.caller import Environment, Scope
 from bivelio_server.kit.context import Context
@@ -49,7 +50,6 @@ from bivelio_server.kit.versions import VERSIONS
 feature: Final = Feature(
     "keys", doors=DIRECT_DOORS, doors_reason="an automation must not be able to give itself credentials"
 )
-#: The version of the API that new keys are made for.
 _RECENTLY: Final = timedelta(hours=24)
 
 
@@ -67,10 +67,11 @@ async def create(context: Context, data: KeyCreate) -> CreatedAPIKey:
     new = generate_key(data.type, environment)
     row = _made(context, new, environment, name=data.name, key_type=data.type, scopes=data.scopes, origins=origins)
     row.api_version = VERSIONS.newest
-    _expire(row, expiry_within(maker, data.expires_at, context.now, explicit=data.expires_at is not None), context.now)
+    now, wanted = true_now(context), data.expires_at
+    _expire(row, expiry_within(maker, wanted, now, explicit=wanted is not None), now)
     context.session.add(row)
     await context.session.flush()
-    return CreatedAPIKey(key=new.key, **fields(row, context.now))
+    return CreatedAPIKey(key=new.key, **fields(row, now))
 
 
 @feature.operation(
@@ -79,7 +80,7 @@ async def create(context: Context, data: KeyCreate) -> CreatedAPIKey:
 )  # fmt: skip
 async def list_keys(context: Context, data: KeyList) -> KeyPage:
     rows, total = await queries.list_keys(context, data)
-    return KeyPage(keys=[view(row, context.now) for row in rows], pagination=Pagination.of(data, total))
+    return KeyPage(keys=[view(row, true_now(context)) for row in rows], pagination=Pagination.of(data, total))
 
 
 @feature.operation(
@@ -87,7 +88,7 @@ async def list_keys(context: Context, data: KeyList) -> KeyPage:
     summary=Text("Obtiene una clave de API", "Get an API key"),
 )  # fmt: skip
 async def get(context: Context, data: KeyReference) -> APIKeyView:
-    return view(await queries.get_key(context, data.id), context.now)
+    return view(await queries.get_key(context, data.id), true_now(context))
 
 
 @feature.operation(
@@ -98,7 +99,7 @@ async def usage(context: Context, data: KeyUsageRead) -> KeyUsage:
     row = await queries.get_key(context, data.id)
     await context.services.journal.flush()
     days = [KeyUsageRow(**day._asdict()) for day in await queries.usage(context, row, data.days)]
-    callers = await queries.recent_callers(context, row, context.now - _RECENTLY)
+    callers = await queries.recent_callers(context, row, true_now(context) - _RECENTLY)
     return KeyUsage(
         id=row.id,
         requests=sum(day.requests for day in days),
@@ -116,14 +117,14 @@ async def usage(context: Context, data: KeyUsageRead) -> KeyUsage:
 async def update(context: Context, data: KeyUpdate) -> APIKeyView:
     own = await queries.manage(context)
     row = await queries.get_key(context, data.id)
-    require_alive(row, context.now)
+    require_alive(row, true_now(context))
     require_version(row, data.if_version)
     require_held(context, row.scopes, _NOT_YOURS)
     await _apply(context, row, data, own)
     if context.session.is_modified(row):
         row.version += 1
         await context.session.flush()
-    return view(row, context.now)
+    return view(row, true_now(context))
 
 
 @feature.operation(
@@ -134,7 +135,7 @@ async def update(context: Context, data: KeyUpdate) -> APIKeyView:
 async def rotate(context: Context, data: KeyRotate) -> RotatedAPIKey:
     """The successor has what the key may do now, and lives no longer than the key that asks."""
     own = await queries.manage(context)
-    old, now = await queries.get_key(context, data.id), context.now
+    old, now = await queries.get_key(context, data.id), true_now(context)
     _require_rotatable(old, now)
     rights = await queries.present_rights(context, f"key:{old.id}")
     scopes = old.scopes if rights.issuperset(old.scopes) else sorted(rights)
@@ -160,10 +161,10 @@ async def revoke(context: Context, data: KeyReference) -> APIKeyView:
     row = await queries.get_key(context, data.id)
     for key in await queries.lineage(context, row.id):
         if key.revoked_at is None:
-            key.revoked_at = context.now
+            key.revoked_at = true_now(context)
             key.version += 1
     await context.session.flush()
-    return view(row, context.now)
+    return view(row, true_now(context))
 
 
 async def _apply(context: Context, row: APIKey, data: KeyUpdate, own: APIKey | None) -> None:
@@ -180,7 +181,7 @@ async def _apply(context: Context, row: APIKey, data: KeyUpdate, own: APIKey | N
     if data.allowed_origins is not None:
         row.allowed_origins = origins_of(row.type, data.allowed_origins)
     if "expires_at" in given:
-        _expire(row, expiry_within(own, data.expires_at, context.now, explicit=True), context.now)
+        _expire(row, expiry_within(own, data.expires_at, true_now(context), explicit=True), true_now(context))
 
 
 def _made(
@@ -191,7 +192,8 @@ def _made(
     return APIKey(
         org_id=context.caller.org_id, id=new_id("key"), name=name, type=key_type, environment=environment.value,
         scopes=scopes, allowed_origins=origins, digest=new.digest, prefix=new.prefix, last4=new.last4,
-        created_by=context.caller.user_id, created_by_key=context.caller.key_id, created_at=context.now, version=1,
+        created_by=context.caller.user_id, created_by_key=context.caller.key_id, created_at=true_now(context),
+        version=1,
     )  # fmt: skip
 
 

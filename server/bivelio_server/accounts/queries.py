@@ -8,6 +8,7 @@ from sqlalchemy import Select
 from bivelio_server.accounts.models import APIKey
 from bivelio_server.accounts.roles import rights_of
 from bivelio_server.accounts.schemas import KeyList
+from bivelio_server.accounts.times import true_now
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import NotAuthenticated
@@ -78,13 +79,19 @@ async def lineage(context: Context, key_id: str) -> list[APIKey]:
 
 async def present_rights(context: Context, actor: str) -> frozenset[str]:
     """What `user:<id>` or `key:<id>` may do now."""
-    rows = await context.session.run(_PRESENT_RIGHTS, {"actor": actor, "now": context.now})
+    rows = await context.session.run(_PRESENT_RIGHTS, {"actor": actor, "now": true_now(context)})
     return rights_of(rows[0].role, tuple(rows[0].scopes), rows[0].key_type) if rows else frozenset()
 
 
 async def usage(context: Context, key: APIKey, days: int) -> list[Any]:
     """What the key has asked for, by day and operation."""
-    wanted = {"org_id": key.org_id, "environment": key.environment, "id": key.id, "now": context.now, "days": days}
+    wanted = {
+        "org_id": key.org_id,
+        "environment": key.environment,
+        "id": key.id,
+        "now": true_now(context),
+        "days": days,
+    }
     return await context.session.run(_USAGE, wanted)
 
 
@@ -100,7 +107,7 @@ async def expiring(context: Context, key_id: str) -> APIKey | None:
         organisation(APIKey, context.caller)
         .where(
             APIKey.id == key_id,
-            APIKey.expiry_notice_at <= context.now,
+            APIKey.expiry_notice_at <= true_now(context),
             APIKey.expiry_announced_at.is_(None),
             APIKey.revoked_at.is_(None),
             APIKey.retires_at.is_(None),
@@ -112,7 +119,12 @@ async def expiring(context: Context, key_id: str) -> APIKey | None:
 
 async def notice_in_browser(context: Context, *, unless_since: datetime) -> APIKey | None:
     """Remember that the caller's key was seen in a browser; None if that was noticed after `unless_since`."""
-    values = {"org_id": context.caller.org_id, "id": context.caller.key_id, "now": context.now, "before": unless_since}
+    values = {
+        "org_id": context.caller.org_id,
+        "id": context.caller.key_id,
+        "now": true_now(context),
+        "before": unless_since,
+    }
     rows = await context.session.run(_NOTICE_BROWSER, values)
     return await get_key(context, rows[0].id) if rows else None
 

@@ -216,3 +216,16 @@ async def test_a_rotated_key_may_still_be_renamed_until_it_retires(acme: Organiz
 
 def remove_member(database: psycopg.Connection, organization: Organization, user_id: UUID) -> None:
     database.execute("delete from members where org_id = %s and user_id = %s", (organization.id, user_id))
+
+
+async def test_keys_go_by_the_true_time_though_the_sandbox_is_ahead(acme: Organization, clock: MovableClock) -> None:
+    """Else a developer who tries out next month would lose the key that tries it."""
+    key = await made_key(acme.sandbox, expires_at=stamp(clock.now() + timedelta(days=3)))
+    await acme.sandbox.call("/v1/sandbox/advance_clock", {"seconds": 5 * 86400})
+    assert await works(acme, key["key"])
+
+    new = await acme.sandbox.call(ROTATE, {"id": key["id"], "grace_seconds": 60})
+    assert new["previous"]["rotation"]["seconds_left"] == 60
+    clock.advance(seconds=60)
+
+    assert (await works(acme, key["key"]), await works(acme, new["key"])) == (False, True)
