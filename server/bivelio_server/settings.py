@@ -5,7 +5,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field, PositiveInt, SecretStr, field_validator
+from pydantic import Field, PositiveInt, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Network = IPv4Network | IPv6Network
@@ -79,7 +79,9 @@ class Settings(BaseSettings):
     oidc_issuer: str | None = Field(None, description="OpenID Connect provider that people may sign in with.")
     oidc_name: str = Field("OpenID Connect", description="What the provider is called on the button.")
     oidc_client_id: str | None = Field(None, description="This server's id at the provider.")
-    oidc_client_secret: SecretStr | None = Field(None, description="This server's secret at the provider.")
+    oidc_client_secret: SecretStr | None = Field(
+        None, description="This server's secret at the provider.", validate_default=True
+    )
     oidc_redirect_uris: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Where sign-in with the provider may end (URLs, separated by commas), the public address if none.",
@@ -95,6 +97,13 @@ class Settings(BaseSettings):
     def _usable(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _SMTP_URL.fullmatch(value.get_secret_value()):
             raise ValueError("it must be like smtp://user:password@host:587?from=name@example.com")
+        return value
+
+    @field_validator("oidc_client_secret", mode="after")
+    @classmethod
+    def _complete(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if info.data.get("oidc_issuer") and not (value and info.data.get("oidc_client_id")):
+            raise ValueError("BIVELIO_OIDC_ISSUER needs BIVELIO_OIDC_CLIENT_ID and BIVELIO_OIDC_CLIENT_SECRET")
         return value
 
     @field_validator("database_url", mode="after")

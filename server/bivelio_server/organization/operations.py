@@ -6,7 +6,7 @@ from uuid import uuid4
 from bivelio_server.accounts.sessions import Visitor, open_session
 from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.context import Context
-from bivelio_server.kit.errors import Impossible, NotFound, Problem, StaleVersion, null_refused
+from bivelio_server.kit.errors import Conflict, Impossible, NotFound, Problem, StaleVersion, null_refused
 from bivelio_server.kit.ids import uuid_of
 from bivelio_server.kit.operations import DIRECT_DOORS, Effect, Feature, Who
 from bivelio_server.kit.text import Text
@@ -28,6 +28,9 @@ from bivelio_server.organization.schemas import (
     Transferred,
 )
 from bivelio_server.organization.settings import OrganizationSettings
+
+#: Each has credits of its own every month, so nobody may have them without end.
+_MOST_OWNED: Final = 50
 
 feature: Final = Feature(
     "organization", doors=DIRECT_DOORS, doors_reason="an automation must not change whom and what it works for"
@@ -74,10 +77,13 @@ async def settings_schema(context: Context, data: NoInput) -> SettingsSchema:  #
 
 
 @feature.operation(
-    "create", scope=Scope.read, effect=Effect.transactional, who=Who.person,
+    "create", scope=Scope.read, effect=Effect.transactional, who=Who.person, errors=[Conflict],
     summary=Text("Crea otra organización, de la que eres propietario", "Create another organisation, which you own"),
 )  # fmt: skip
 async def create(context: Context, data: OrganizationCreate) -> Membership:
+    owned = [membership for membership in await _memberships(context) if membership.role == "owner"]
+    if len(owned) >= _MOST_OWNED:
+        raise Conflict(_TOO_MANY)
     org_id = uuid4()
     await queries.create_organization(context, org_id, data.name)
     context.changed("organizations", str(org_id), None, {"name": data.name})
@@ -154,6 +160,9 @@ def _view(row: Organization) -> OrganizationView:
     return OrganizationView.model_validate(row)
 
 
+_TOO_MANY: Final = Text(
+    f"Ya eres propietario de {_MOST_OWNED} organizaciones.", f"You own {_MOST_OWNED} organisations already."
+)
 _NOT_THE_NAME: Final = Text(
     "El campo 'confirm_name' debe ser el nombre exacto de la organización.",
     "The field 'confirm_name' must be the exact name of the organisation.",

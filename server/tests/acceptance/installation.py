@@ -125,7 +125,9 @@ class Installation:
             timeout=START_SECONDS,
         )  # fmt: skip
 
-    def provision(self, organization: str = "Acme", email: str = EMAIL, password: str = PASSWORD) -> dict[str, Any]:
+    def provision(
+        self, organization: str = "Acme", email: str = EMAIL, password: str = PASSWORD, *, reset_password: bool = False
+    ) -> dict[str, Any]:
         """What the command prints."""
         done = self.run(
             "provision",
@@ -137,6 +139,7 @@ class Installation:
             email,
             "--password",
             password,
+            *(["--reset-password"] if reset_password else []),
         )
         assert done.returncode == 0, done.stderr
         made: dict[str, Any] = json.loads(done.stdout)

@@ -8,6 +8,7 @@ from itertools import cycle
 from typing import Any
 from urllib.parse import quote
 
+import pyotp
 import pytest
 
 from bivelio_server.app import FEATURES
@@ -23,6 +24,7 @@ from tests.world import Client
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
 
 PASSWORD = "canary-password-7f3a91"
+ANAS_PASSWORD = "canary-another-person-19d2e7"
 WRONG_PASSWORD = "canary-wrong-password-c81e55"
 WEBHOOK_SECRET = "canary-webhook-secret-4b20d6"
 SHORT_SECRET = "canary-4b20d6"
@@ -31,7 +33,7 @@ OPERATIONS = {operation.path: operation.input for operation in Catalogue(FEATURE
 
 
 async def test_no_secret_is_written_down_in_plain(place: Installation, template: Template) -> None:
-    place.provision(password=PASSWORD)
+    place.provision(password=PASSWORD, reset_password=True)
     with receiver() as (_, url), collecting() as collector:
         server = await place.serve(BIVELIO_LOG_LEVEL="debug", BIVELIO_TRACES_ENDPOINT=collector.url)
         async with client_of(server, template.live_key) as client:
@@ -39,6 +41,8 @@ async def test_no_secret_is_written_down_in_plain(place: Installation, template:
             secrets += await _sign_in(client, template)
             secrets += await _register_webhooks(client, url)
             secrets += await _make_key(client)
+            secrets += await _invite(client)
+            secrets += await _turn_on_second_factor(client)
             inspected = await _run_workflow(client)
             await _fail(client, secrets)
             place.kill_database()
@@ -51,7 +55,7 @@ async def test_no_secret_is_written_down_in_plain(place: Installation, template:
         logs = place.output() + (place.data / "postgres" / "log").read_text()
         traces = collector.sent.decode(errors="replace")
 
-    assert len(set(secrets)) == 12
+    assert len(set(secrets)) == 26
     assert '"status": 400' in logs
     assert '"status": 401' in logs
     assert EMAIL in dump
@@ -114,6 +118,23 @@ async def _run_workflow(client: Client) -> str:
     run = await client.call("/v1/workflows/execute", {"workflow_id": made["id"], "input": {}, "async": False})
     assert run["status"] == "completed"
     return str(await client.call("/v1/workflows/get_instance", {"instance_id": run["instance_id"]}))
+
+
+async def _invite(client: Client) -> list[str]:
+    invitation = await client.call("/v1/members/invite", {"email": "ana@example.com", "role": "viewer"})
+    answer = {"token": invitation["token"], "password": ANAS_PASSWORD}
+    reply = await client.http.post("/v1/auth/invitations/accept", json=answer)
+    return [invitation["token"], ANAS_PASSWORD, reply.json()["refresh_token"]]
+
+
+async def _turn_on_second_factor(client: Client) -> list[str]:
+    grant = {"email": "ana@example.com", "password": ANAS_PASSWORD}
+    reply = await client.http.post("/v1/auth/token?grant_type=password", json=grant)
+    ana = Client(client.http, {"Authorization": f"Bearer {reply.json()['access_token']}"})
+    begun = await ana.call("/v1/account/begin_second_factor", {"password": ANAS_PASSWORD})
+    code = {"code": pyotp.TOTP(begun["secret"]).now()}
+    codes: list[str] = (await ana.call("/v1/account/confirm_second_factor", code))["recovery_codes"]
+    return [*codes, begun["secret"]]
 
 
 async def _fail(client: Client, secrets: list[str]) -> None:

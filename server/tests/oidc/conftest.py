@@ -57,17 +57,18 @@ def forgotten_attempts(owner: psycopg.Connection) -> None:
 
 
 @pytest.fixture
-async def browser_at(services: Services, installation: Installation) -> AsyncIterator[Callable[[str], Browser]]:
+async def browser_at(services: Services, installation: Installation) -> AsyncIterator[Callable[..., Browser]]:
     """A browser of a server that trusts the provider with that issuer."""
     async with AsyncExitStack() as stack:
 
-        def at(issuer: str) -> Browser:
+        def at(issuer: str, **changes: Any) -> Browser:
             settings = services.settings.model_copy(
                 update={
                     "oidc_issuer": issuer,
                     "oidc_client_id": "bivelio",
                     "oidc_client_secret": SecretStr("a secret of ours"),
                     "oidc_redirect_uris": (HOME,),
+                    **changes,
                 }
             )
             app = create_app(replace(services, settings=settings), installation)

@@ -21,7 +21,7 @@ def liar() -> Iterator[Forger]:
 
 
 @pytest.fixture
-async def journey(acme: Organization, liar: Forger, browser_at: Callable[[str], Browser]) -> "Journey":
+async def journey(acme: Organization, liar: Forger, browser_at: Callable[..., Browser]) -> "Journey":
     browser = browser_at(liar.issuer)
     url = (await browser.start()).headers["location"]
     query = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()}

@@ -9,8 +9,10 @@ from uuid import uuid4
 import httpx2
 import psycopg
 import pytest
+from pydantic import ValidationError
 
 from bivelio_server.kit.clock import MovableClock
+from bivelio_server.settings import Settings
 from tests.oidc.conftest import HOME, Browser, query_of
 from tests.oidc.provider import RealProvider, real_provider
 from tests.world import Organization
@@ -25,7 +27,7 @@ def provider() -> Iterator[RealProvider]:
 
 
 @pytest.fixture
-def browser(browser_at: Callable[[str], Browser], provider: RealProvider) -> Browser:
+def browser(browser_at: Callable[..., Browser], provider: RealProvider) -> Browser:
     return browser_at(provider.issuer)
 
 
@@ -64,6 +66,18 @@ async def test_what_is_asked_of_the_provider(browser: Browser, provider: RealPro
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
     assert not any(query[name][0] in cookie for name in ("state", "nonce"))
+
+
+async def test_over_https_the_cookie_is_this_host_s_alone(
+    browser_at: Callable[..., Browser], provider: RealProvider
+) -> None:
+    browser = browser_at(provider.issuer, public_url="https://back-office.example.com")
+
+    cookie = (await browser.start()).headers["set-cookie"]
+
+    assert cookie.startswith("__Host-bivelio-oidc=")
+    assert {"HttpOnly", "Secure", "Path=/", "SameSite=lax"} <= set(cookie.split("; "))
+    assert "Domain" not in cookie
 
 
 async def test_the_code_works_once(acme: Organization, browser: Browser, provider: RealProvider) -> None:
@@ -202,7 +216,7 @@ async def test_only_an_address_of_the_operator_s_choice_is_an_end(browser: Brows
 
 
 async def test_another_browser_cannot_finish_it(
-    acme: Organization, browser: Browser, provider: RealProvider, browser_at: Callable[[str], Browser]
+    acme: Organization, browser: Browser, provider: RealProvider, browser_at: Callable[..., Browser]
 ) -> None:
     provider.know("gala", email=acme.email, email_verified=True)
     back = provider.sign_in((await browser.start()).headers["location"], "gala")
@@ -240,7 +254,12 @@ async def test_without_a_provider_there_is_nothing(http: httpx2.AsyncClient) -> 
     assert (wrong.status_code, wrong.headers["Allow"]) == (405, "GET")
 
 
-async def test_a_provider_that_is_away(browser_at: Callable[[str], Browser]) -> None:
+def test_a_provider_without_credentials_is_a_mistake() -> None:
+    with pytest.raises(ValidationError, match="BIVELIO_OIDC_CLIENT_ID"):
+        Settings(oidc_issuer="https://login.example.com")
+
+
+async def test_a_provider_that_is_away(browser_at: Callable[..., Browser]) -> None:
     reply = await browser_at("http://127.0.0.1:9").start()
 
     assert (reply.status_code, reply.json()["error"]["code"]) == (503, "INTEGRATION_ERROR")

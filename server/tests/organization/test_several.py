@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import httpx2
+import psycopg
 import pytest
 
 from tests.world import PASSWORD, Organization, World
@@ -28,6 +29,16 @@ async def test_a_viewer_makes_one_of_their_own(acme: Organization) -> None:
     assert [(found["name"], found["role"], found["current"]) for found in listed] == [
         ("Acme", "viewer", True), ("Mía S.L.", "owner", False),
     ]  # fmt: skip
+
+
+async def test_nobody_owns_them_without_end(acme: Organization, owner: psycopg.Connection) -> None:
+    owner.execute(
+        "select create_organization(gen_random_uuid(), 'x', %s, now()) from generate_series(1, 49)", (acme.owner_id,)
+    )
+
+    reply = await acme.owner.post(CREATE, {"name": "Una más"})
+
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
 
 
 async def test_switching_opens_a_session_there(acme: Organization) -> None:
