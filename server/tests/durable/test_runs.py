@@ -12,7 +12,7 @@ from structlog.typing import EventDict
 from bivelio_server.durable import Run, Superseded, cancel, queue_figures, spawn, wake
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.execution import transaction
-from tests.durable.workshop import Workshop, new_caller, record, until
+from tests.durable.workshop import ORIGIN, Workshop, new_caller, record, until
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +37,7 @@ async def test_a_task_reaches_its_handler_with_its_ids_and_its_tenant(workshop: 
 
 async def test_nothing_is_queued_when_the_transaction_fails(workshop: Workshop) -> None:
     async def fail() -> None:
-        async with transaction(workshop.caller, workshop.services) as context:
+        async with transaction(workshop.caller, workshop.services, ORIGIN) as context:
             await spawn(context, "greet", {})
             raise ZeroDivisionError
 
@@ -114,7 +114,7 @@ async def test_a_task_spawned_for_later_starts_early_when_woken(workshop: Worksh
     async with workshop.worker({"later": handler}):
         task = await workshop.ask("later", at=workshop.services.clock.now() + timedelta(days=1))
         assert workshop.state(task) == "sleeping"
-        async with transaction(workshop.caller, workshop.services) as context:
+        async with transaction(workshop.caller, workshop.services, ORIGIN) as context:
             assert await wake(context, task)
         await until(lambda: workshop.state(task) == "completed")
 
@@ -134,7 +134,7 @@ async def test_a_change_made_while_a_run_goes_to_sleep_wakes_it(workshop: Worksh
     async with workshop.worker({"nap": naps}):
         task = await workshop.ask("nap")
         await about_to_sleep.wait()
-        async with transaction(workshop.caller, workshop.services) as context:
+        async with transaction(workshop.caller, workshop.services, ORIGIN) as context:
             assert await wake(context, task)
         await until(lambda: workshop.state(task) == "completed")
 
@@ -155,7 +155,7 @@ async def test_a_cancelled_task_is_refused_its_next_transaction(workshop: Worksh
     async with workshop.worker({"long": handler}):
         task = await workshop.ask("long")
         await started.wait()
-        async with transaction(workshop.caller, workshop.services) as context:
+        async with transaction(workshop.caller, workshop.services, ORIGIN) as context:
             assert await cancel(context, task)
         cancelled.set()
         await asyncio.wait_for(refused.wait(), 5)
@@ -177,7 +177,7 @@ async def test_a_handler_that_waits_is_broken_off_when_its_task_is_cancelled(wor
     async with workshop.worker({"long": handler}):
         task = await workshop.ask("long")
         await started.wait()
-        async with transaction(workshop.caller, workshop.services) as context:
+        async with transaction(workshop.caller, workshop.services, ORIGIN) as context:
             await cancel(context, task)
         await asyncio.wait_for(broken_off.wait(), 5)
 
@@ -228,7 +228,7 @@ async def test_another_tenants_task_is_neither_cancelled_nor_woken(workshop: Wor
     sandbox = Workshop(workshop.services, workshop.owner, caller=new_caller(Environment.sandbox))
 
     for stranger in (new_caller(), sandbox.caller):
-        async with transaction(stranger, workshop.services) as context:
+        async with transaction(stranger, workshop.services, ORIGIN) as context:
             assert not await cancel(context, task)
             assert not await wake(context, task)
             assert not await cancel(context, uuid4())

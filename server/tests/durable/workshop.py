@@ -15,8 +15,10 @@ from bivelio_server.durable import Lane, LaneRun, Run, TaskHandler, Worker, spaw
 from bivelio_server.kit.caller import Caller, Environment
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.execution import transaction
+from bivelio_server.kit.origin import Door, Origin
 
 LEASE_SECONDS = 2
+ORIGIN = Origin(Door.workflow)
 STEPS = 5
 
 
@@ -32,7 +34,7 @@ class Workshop:
 
     async def ask(self, task: str, *, caller: Caller | None = None, **options: Any) -> UUID:
         """Spawn `task` in a transaction of its own."""
-        async with transaction(caller or self.caller, self.services) as context:
+        async with transaction(caller or self.caller, self.services, ORIGIN) as context:
             return await spawn(context, task, options.pop("params", {}), **options)
 
     @asynccontextmanager
