@@ -1,5 +1,6 @@
 """A developer moves the sandbox's clock; live time is nobody's to move."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -67,6 +68,22 @@ async def test_a_wait_that_begins_after_the_clock_was_moved_lasts_as_long(acme: 
 
     assert (still["status"], still["current_step"]) == ("waiting", 1)
     await ended(acme.sandbox, waiting)
+
+
+async def test_no_run_oversleeps_that_goes_to_sleep_while_the_clock_moves(acme: Organization, worker: None) -> None:
+    made = await workflow(acme.sandbox, {"id": "pause", "wait": {"seconds": HOUR}})
+    runs = []
+    for _ in range(4):
+        begun = [started(acme.sandbox, made) for _ in range(4)]
+        moved = [acme.sandbox.call(ADVANCE, {"seconds": 60}) for _ in range(3)]
+        runs += (await asyncio.gather(*begun, *moved))[:4]
+    for run in runs:
+        await reached(acme.sandbox, run, "waiting")
+
+    await acme.sandbox.call(ADVANCE, {"seconds": HOUR})
+
+    for run in runs:
+        await ended(acme.sandbox, run)
 
 
 async def test_live_waits_are_not_moved(acme: Organization, owner: psycopg.Connection, worker: None) -> None:
