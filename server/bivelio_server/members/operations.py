@@ -12,6 +12,7 @@ from bivelio_server.kit.models import Pagination
 from bivelio_server.kit.operations import DIRECT_DOORS, Effect, Feature
 from bivelio_server.kit.text import Text
 from bivelio_server.members import queries
+from bivelio_server.members.mailing import mail_invitation
 from bivelio_server.members.membership import hold_member, refuse_owner, remove, require_may_give
 from bivelio_server.members.models import Invitation, Member
 from bivelio_server.members.schemas import (
@@ -96,7 +97,9 @@ async def invite(context: Context, data: MemberInvite) -> CreatedInvitation:
     context.session.add(row)
     await context.session.flush()
     link = context.services.settings.address + _LINK.format(token=token)
-    return CreatedInvitation(token=token, link=link, **_invitation_view(row, context.now).model_dump())
+    mailed = await mail_invitation(context, data.email, link)
+    view = _invitation_view(row, context.now).model_dump()
+    return CreatedInvitation(token=token, link=link, mailed=mailed, **view)
 
 
 @feature.operation(

@@ -20,12 +20,19 @@ _BY_EMAIL: Final = "select user_id from member_with_email(%(email)s)"
 _END_SESSIONS: Final = "select end_sessions_of_member(%(user_id)s, %(now)s)"
 _CREATE_USER: Final = "select create_user(%(user_id)s, %(email)s, %(name)s, %(password_hash)s, %(now)s) as created"
 _STILL_OPEN: Final = "select id from invitation_by_digest(%(digest)s)"
+_NAME: Final = "select name, locale from organizations where id = %(org_id)s"
 
 
 async def hold_organization(context: Context) -> None:
     """Let nobody else change who belongs to the organisation until the transaction ends. Raises NotFound."""
     if not await context.session.run(_HOLD, {"org_id": context.caller.org_id}):
         raise NotFound
+
+
+async def name_and_locale(context: Context) -> tuple[str, str]:
+    """The organisation's name and its locale."""
+    [row] = await context.session.run(_NAME, {"org_id": context.caller.org_id})
+    return row.name, row.locale
 
 
 async def list_members(context: Context, data: MemberList) -> tuple[list[Member], int]:

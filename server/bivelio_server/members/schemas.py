@@ -75,12 +75,14 @@ class InvitationView(Output):
 
 
 class CreatedInvitation(InvitationView):
-    """`token` is shown this once, and stands in `link` too: hand either to the person invited."""
+    """`token` is shown this once, and stands in `link` too. `mailed` says that the link goes out by e-mail; without a
+    mail server it does not: hand it to the person invited."""
 
     model_config = ConfigDict(title="CreatedInvitation")
 
     token: str
     link: str
+    mailed: bool
 
 
 class InvitationPage(Output):

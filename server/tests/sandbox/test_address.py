@@ -7,7 +7,7 @@ import pytest
 
 from bivelio_server.app import FEATURES
 from bivelio_server.kit.caller import Environment
-from bivelio_server.kit.operations import Catalogue, Operation
+from bivelio_server.kit.operations import Catalogue, Operation, Who
 from tests.permissions.sample import Scene
 from tests.permissions.samples import SAMPLES
 from tests.permissions.tables import rows_of
@@ -37,16 +37,18 @@ def address(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-async def test_no_live_key_passes_and_every_sandbox_key_does(acme: Organization, operation: Operation) -> None:
+async def test_no_live_credential_passes_and_every_sandbox_key_does(acme: Organization, operation: Operation) -> None:
     sample, database = SAMPLES[operation.name], acme.world.database
-    live = await sample.arrange(Scene(acme, sample.environment))
+    is_for_people = operation.who is not Who.anyone
+    live = acme.owner if is_for_people else acme.live
+    data = await sample.arrange(Scene(acme, sample.environment, live))
     before = rows_of(database, acme.id)
 
-    refusals = [await post(acme.live, there, operation.path, {"data": live}) for there in (PREFIX, HOST)]
+    refusals = [await post(live, there, operation.path, {"data": data}) for there in (PREFIX, HOST)]
 
     assert all(refused(reply) for reply in refusals)
     assert rows_of(database, acme.id) == before
-    for there in (PREFIX, HOST):
+    for there in () if operation.live_only or is_for_people else (PREFIX, HOST):
         data = await sample.arrange(Scene(acme, Environment.sandbox))
         reply = await post(acme.sandbox, there, operation.path, {"data": data})
         assert reply.status_code == 200, reply.text
