@@ -31,6 +31,7 @@ from bivelio_server.kit.models import Input, Output
 from bivelio_server.kit.operations import Operation, Who
 from bivelio_server.kit.origin import Door, Origin
 from bivelio_server.kit.text import Language, Text, negotiate_language
+from bivelio_server.kit.uploads import MULTIPART, Upload, read_parts
 from bivelio_server.kit.validation import MAX_PROBLEMS, validation_failed
 from bivelio_server.kit.versions import HEADER, Versions
 
@@ -54,7 +55,7 @@ class OperationsDoor:
         versions = self._services.catalogue.versions
         version: str = request.state.api_version
         key = _idempotency_key(request, operation)
-        body = await read_json(request, operation.max_body_bytes or self._services.settings.max_body_bytes)
+        body = await self._read(operation, request)
         data = read_envelope(operation, body, versions, version)
         origin = Origin(Door.http, request.state.request_id, admitted.address)
         shown = partial(_success, operation, versions, version)
@@ -67,6 +68,12 @@ class OperationsDoor:
                 request.state.error_code = json.loads_trusted(stored.body)["error"]["code"]
             return Response(stored.body, stored.status, _REPLAYED, media_type="application/json")
         return json_response(shown(output))
+
+    async def _read(self, operation: Operation, request: Request) -> json.JSONValue:
+        max_bytes = operation.max_body_bytes or self._services.settings.max_body_bytes
+        if issubclass(operation.input, Upload) and _declares(request, MULTIPART):
+            return await read_parts(request.headers, await _read_body(request, max_bytes))
+        return await read_json(request, max_bytes)
 
     def _operation(self, request: Request) -> Operation:
         operation = self._services.catalogue.at(request.scope["path"])
@@ -167,6 +174,10 @@ async def read_json(request: Request, max_bytes: int) -> json.JSONValue:
         return json.loads(body)
     except json.InvalidJSON as error:
         raise ValidationFailed(Problem("body", "json", error.reason)) from None
+
+
+def _declares(request: Request, media_type: str) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == media_type
 
 
 def _declares_json(content_type: str) -> bool:

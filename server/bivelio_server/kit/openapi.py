@@ -22,6 +22,7 @@ from bivelio_server.kit.idempotency import HEADER, KeyInFlight, KeyOfAnotherRequ
 from bivelio_server.kit.models import Output
 from bivelio_server.kit.operations import Catalogue, Operation, Who
 from bivelio_server.kit.origin import Door
+from bivelio_server.kit.uploads import MULTIPART, Upload
 from bivelio_server.kit.versions import HEADER as VERSION_HEADER
 from bivelio_server.kit.versions import VersionChange, Versions
 
@@ -158,7 +159,7 @@ def _endpoint(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
         "parameters": _parameters(operation),
         "requestBody": {
             "required": "required" in envelope,
-            "content": {"application/json": {"schema": envelope}},
+            "content": {"application/json": {"schema": envelope}, **_multipart(operation, envelope)},
         },
         "responses": {
             "200": reply("The operation's output.", _success(refs[operation.output, "serialization"])),
@@ -169,6 +170,14 @@ def _endpoint(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
     return [{"$ref": "#/components/parameters/IdempotencyKey"}] if operation.writes else []
+
+
+def _multipart(operation: Operation, envelope: dict[str, Any]) -> dict[str, Any]:
+    if not issubclass(operation.input, Upload):
+        return {}
+    file = {"type": "string", "contentMediaType": "application/octet-stream"}
+    schema = {**envelope, "properties": {**envelope["properties"], "file": file}, "required": ["file"]}
+    return {MULTIPART: {"schema": schema, "encoding": {"data": {"contentType": "application/json"}}}}
 
 
 def _describe(operation: Operation) -> str:
