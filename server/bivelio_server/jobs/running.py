@@ -1,0 +1,169 @@
+"""The durable task behind every job: batch after batch, each with the job's progress in one fenced transaction."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+
+from bivelio_server.accounts.roles import rights_of
+from bivelio_server.durable import Run, Superseded, spawn
+from bivelio_server.jobs import queries
+from bivelio_server.jobs.kinds import Batch, JobKind
+from bivelio_server.kit import audit
+from bivelio_server.kit.caller import Caller, Environment, intersect_rights
+from bivelio_server.kit.context import Cause, Context
+from bivelio_server.kit.db import passes_by_itself
+from bivelio_server.kit.door import insufficient_scope
+from bivelio_server.kit.errors import APIError, InternalError, NotFound
+from bivelio_server.kit.origin import Door, Origin
+from bivelio_server.kit.text import Text
+
+FORGET_TASK: Final = "jobs.forget_files"
+#: How long what a job has made can be downloaded.
+KEPT: Final = timedelta(hours=24)
+MAX_FAILURES: Final = 5
+_NOBODY: Final = UUID(int=0)
+_log = structlog.get_logger()
+
+
+class JobRunner:
+    """The handler of the durable task `jobs.run`."""
+
+    def __init__(self, kinds: Iterable[JobKind]) -> None:
+        self._kinds = {kind.operation: kind for kind in kinds}
+
+    async def __call__(self, run: Run) -> None:
+        goes_on = True
+        while goes_on:
+            try:
+                goes_on = await self._next_batch(run)
+            except Superseded:
+                raise
+            except APIError as error:
+                goes_on = await _fail(run, error)
+            except Exception as error:
+                if passes_by_itself(error):
+                    raise  # the worker tries such a run again, without limit
+                goes_on = await _try_again(run, error)
+
+    async def _next_batch(self, run: Run) -> bool:
+        """Whether there is more to do."""
+        async with run.transaction() as session:
+            job = await queries.load(session, {**_key(run), "now": run.services.clock.now()})
+            if job is None or job.status not in ("queued", "running"):
+                return False
+            cause = Cause(f"job:{job.id}", job.depth)
+            origin = Origin(Door(job.door), job.request_id, job.address)
+            context = Context(_present_caller(run, job), session, run.services, origin, cause)
+            batch = Batch(context, job.id, job.params, job.cursor, job.counts, job.progress, job.errors_count)
+            await self._kind(context, job.operation).run_batch(batch)
+            await audit.write(context, job.operation, complete=False)
+            await _save(run, batch)
+        for topic in context.topics:
+            run.services.wakeups.wake(topic)
+        return not batch.finished
+
+    def _kind(self, context: Context, name: str) -> JobKind:
+        """Raises InsufficientScope when who started the job may not do so any more."""
+        operation = context.services.catalogue.named(name)
+        kind = self._kinds.get(name)
+        if operation is None or kind is None:
+            raise NotFound("operation")
+        if not context.caller.may(operation.scope, operation.resource):
+            raise insufficient_scope(operation)
+        return kind
+
+
+async def forget_files(run: Run) -> None:
+    """The handler of the durable task `jobs.forget_files`."""
+    async with run.transaction() as session:
+        await queries.forget_files(session, _tenant(run), run.params["job_id"], "input", "output")
+        await run.finish(session)
+
+
+def _present_caller(run: Run, job: Any) -> Caller:
+    """Who started the job, with the rights of then within those of now; none when the credential is gone."""
+    known = job.role is not None
+    now = rights_of(job.role, tuple(job.scopes), job.key_type) if known else frozenset[str]()
+    return Caller(
+        org_id=run.org_id,
+        environment=Environment(run.environment),
+        actor=job.created_by,
+        user_id=job.user_id if known else _NOBODY,
+        rights=intersect_rights(job.rights, now),
+        plan=job.plan if known else "starter",
+        on_behalf_of=job.on_behalf_of,
+    )
+
+
+async def _save(run: Run, batch: Batch) -> None:
+    """Where the job stands, with the end of its task if this was the last batch."""
+    context, first = batch.context, batch.errors_count + 1
+    errors = [
+        {
+            "number": number, "row": problem.row, "field": problem.field, "code": problem.code,
+            "message_es": problem.text.es, "message_en": problem.text.en,
+        }
+        for number, problem in enumerate(batch.problems, first)
+    ]  # fmt: skip
+    await queries.add_errors(context.session, _key(run), errors)
+    state = {
+        "status": "completed" if batch.finished else "running",
+        "progress": min(1.0, round(batch.progress, 4)),
+        "counts": batch.counts,
+        "params": {} if batch.finished else batch.params,
+        "cursor": {} if batch.finished else batch.cursor,
+        "result": batch.result,
+        "errors_count": batch.errors_count + len(errors),
+        "finished_at": context.now if batch.finished else None,
+    }
+    await queries.save(context.session, _key(run), state, context.now)
+    if batch.finished:
+        await _close(run, context, keeps_output=bool(batch.result and batch.result.get("file_id")))
+
+
+async def _close(run: Run, context: Context, *, keeps_output: bool) -> None:
+    """The input is of no more use; the output can be fetched for a day."""
+    roles = ("input",) if keeps_output else ("input", "output")
+    job_id = run.params["job_id"]
+    await queries.forget_files(context.session, _tenant(run), job_id, *roles)
+    if keeps_output:
+        await spawn(context, FORGET_TASK, {"job_id": job_id}, at=context.now + KEPT)
+    await run.finish(context.session)
+
+
+async def _try_again(run: Run, error: Exception) -> bool:
+    """Put the job to sleep after a defect of ours, longer each time; at last it fails."""
+    _log.error("batch_crashed", job=run.params["job_id"], exc_info=error)
+    async with run.transaction() as session:
+        failures = await queries.count_failure(session, _key(run))
+        if failures < MAX_FAILURES:
+            await run.sleep_until(session, run.services.clock.now() + timedelta(seconds=2**failures))
+            return False
+    return await _fail(run, InternalError(_GAVE_UP))
+
+
+async def _fail(run: Run, error: APIError) -> bool:
+    """What earlier batches did stays."""
+    details = {"code": error.code, "message_es": error.text.es, "message_en": error.text.en}
+    async with run.transaction() as session:
+        await queries.fail(session, _key(run), details, run.services.clock.now())
+        await queries.forget_files(session, _tenant(run), run.params["job_id"], "input", "output")
+        await run.finish(session)
+    return False
+
+
+def _tenant(run: Run) -> dict[str, Any]:
+    return {"org_id": run.org_id, "environment": run.environment.value}
+
+
+def _key(run: Run) -> dict[str, Any]:
+    return {**_tenant(run), "id": run.params["job_id"]}
+
+
+_GAVE_UP: Final = Text(
+    f"El trabajo ha fallado {MAX_FAILURES} veces seguidas por un error interno. Lo hecho hasta entonces se conserva.",
+    f"The job has failed {MAX_FAILURES} times in a row because of an internal error. What was done before is kept.",
+)
