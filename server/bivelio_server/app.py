@@ -24,6 +24,7 @@ from bivelio_server.accounts.tokens import AccessTokens
 from bivelio_server.audit import operations as audit
 from bivelio_server.chores import CHORES
 from bivelio_server.contacts import events as contact_events
+from bivelio_server.contacts import long_work as contact_jobs
 from bivelio_server.contacts import operations as contacts
 from bivelio_server.durable import Lane, TaskHandler, Worker
 from bivelio_server.events import announced
@@ -32,6 +33,12 @@ from bivelio_server.health import livez, readyz
 from bivelio_server.installation import Installation
 from bivelio_server.integrations.simulated import SimulatedMailer
 from bivelio_server.integrations.smtp import smtp_mailer
+from bivelio_server.jobs import downloads as job_files
+from bivelio_server.jobs import operations as jobs
+from bivelio_server.jobs.documentation import download_paths
+from bivelio_server.jobs.kinds import JobKind
+from bivelio_server.jobs.running import FORGET_TASK, JobRunner, forget_files
+from bivelio_server.jobs.starting import TASK as JOB_TASK
 from bivelio_server.kit.clock import Clock
 from bivelio_server.kit.context import Reaction, Services
 from bivelio_server.kit.db import Database
@@ -75,6 +82,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     webhooks.feature,
     notices.feature,
     keys.feature,
+    jobs.feature,
     audit.feature,
     usage.feature,
     request_log.feature,
@@ -87,10 +95,13 @@ REACTIONS: Final[Mapping[str, Reaction]] = {
     triggers.KIND: triggers.start_triggered,
     queueing.KIND: queueing.queue_deliveries,
 }
+JOBS: Final[tuple[JobKind, ...]] = (*contact_jobs.KINDS,)
 HANDLERS: Final[Mapping[str, TaskHandler]] = {
     instances.TASK: run_instance,
     outbox.TASK: outbox.send_mail,
     purge.TASK: purge.purge_own,
+    JOB_TASK: JobRunner(JOBS),
+    FORGET_TASK: forget_files,
 }
 PROVIDERS: Final = Providers(Provider(MAIL, real=smtp_mailer, simulated=SimulatedMailer))
 LANES: Final[tuple[Lane, ...]] = (delivery.LANE, expiry.LANE)
@@ -150,6 +161,7 @@ def create_app(services: Services, installation: Installation) -> Starlette:
             Route("/v1/auth/token", behind(SignIn(services, authentication))),
             Route("/v1/auth/invitations/accept", behind(AcceptInvitation(services))),
             *(Route(path, behind(endpoint)) for path, endpoint in OidcSignIn(services).routes()),
+            Route(job_files.PATH, behind(job_files.Downloads(services)), methods=["GET"]),
             Mount("/v1", behind(OperationsDoor(services))),
             *_operator_routes(services),
             *reference_routes(openapi_document(services.catalogue, "/")),
@@ -181,7 +193,7 @@ def _operator_routes(services: Services) -> list[Route]:
 
 def openapi_document(catalogue: Catalogue, address: str) -> dict[str, Any]:
     extra = {
-        "paths": lambda refs: {**auth_paths(refs), **invitation_paths(refs), **oidc_paths(refs)},
+        "paths": lambda refs: {**auth_paths(refs), **invitation_paths(refs), **oidc_paths(refs), **download_paths(refs)},
         "webhooks": partial(event_webhooks, EVENTS),
         "models": [*AUTH_MODELS, *INVITATION_MODELS, *OIDC_MODELS, *event_models(EVENTS)],
     }

@@ -4,12 +4,13 @@ The reference module: new features copy its shape (schemas, models, queries, eve
 """
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from bivelio_server.contacts import queries
 from bivelio_server.contacts.events import CREATED, UPDATED
 from bivelio_server.contacts.models import Contact as ContactRow
 from bivelio_server.contacts.queries import Lock
+from bivelio_server.contacts.rules import derived, merged
 from bivelio_server.contacts.schemas import (
     Contact,
     ContactCreate,
@@ -23,12 +24,11 @@ from bivelio_server.events.recording import record
 from bivelio_server.kit import json
 from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.context import Context
-from bivelio_server.kit.errors import Impossible, NotFound, Problem, StaleVersion, ValidationFailed, null_refused
+from bivelio_server.kit.errors import Impossible, NotFound, Problem, StaleVersion, null_refused
 from bivelio_server.kit.ids import new_id
-from bivelio_server.kit.models import MAX_OBJECT_BYTES, Pagination, parse_phone
+from bivelio_server.kit.models import Pagination
 from bivelio_server.kit.operations import Effect, Feature
 from bivelio_server.kit.rows import RESTORABLE, identity, require_version
-from bivelio_server.kit.search import searchable
 from bivelio_server.kit.text import Text, fold
 
 feature: Final = Feature("contacts")
@@ -41,7 +41,7 @@ feature: Final = Feature("contacts")
 async def list_contacts(context: Context, data: ContactList) -> ContactPage:
     if data.company_id is not None:
         await queries.get(context, data.company_id, field="company_id")
-    contacts, total = await queries.list_contacts(context, data, deleted_after=_restorable_since(context))
+    contacts, total = await queries.list_contacts(context, data, deleted_after=restorable_since(context))
     return ContactPage.model_validate({"contacts": contacts, "pagination": Pagination.of(data, total)})
 
 
@@ -62,7 +62,7 @@ async def create(context: Context, data: ContactCreate) -> SavedContact:
     row = ContactRow(
         **identity(context.caller), **data.model_dump(), id=new_id("ct"), version=1, created_at=now, updated_at=now
     )
-    row.custom_fields = _merged({}, data.custom_fields)
+    row.custom_fields = merged({}, data.custom_fields)
     _assign_company(row, data.company_id, await queries.find_company(context, data.company_id))
     _normalise(row)
     context.session.add(row)
@@ -105,13 +105,13 @@ async def delete(context: Context, data: ContactReference) -> Contact:
     summary=Text("Restaura un contacto borrado", "Restore a deleted contact"),
 )  # fmt: skip
 async def restore(context: Context, data: ContactReference) -> Contact:
-    row = await queries.get_deleted(context, data.id, since=_restorable_since(context))
+    row = await queries.get_deleted(context, data.id, since=restorable_since(context))
     row.deleted_at = None
     await _save_change(context, row)
     return _view(row)
 
 
-def _restorable_since(context: Context) -> datetime:
+def restorable_since(context: Context) -> datetime:
     return context.now - RESTORABLE
 
 
@@ -122,7 +122,7 @@ def _apply(row: ContactRow, data: ContactUpdate, company: ContactRow | None) -> 
             raise null_refused(name)
         setattr(row, name, value)
     if "custom_fields" in data.model_fields_set:
-        row.custom_fields = _merged(row.custom_fields, data.custom_fields)
+        row.custom_fields = merged(row.custom_fields, data.custom_fields)
     if "company_id" in data.model_fields_set and data.company_id != row.company_id:
         _assign_company(row, data.company_id, company)
     _normalise(row)
@@ -147,18 +147,8 @@ def _assign_company(row: ContactRow, company_id: str | None, company: ContactRow
 
 
 def _normalise(row: ContactRow) -> None:
-    row.email_key = row.email.lower() if row.email else None
-    row.phone_e164 = parse_phone(row.phone) if row.phone else None
-    row.own_search = searchable(row.name, row.email, row.phone, row.phone_e164)
-
-
-def _merged(present: dict[str, Any], changes: dict[str, Any] | None) -> dict[str, Any]:
-    if changes is None:
-        raise null_refused("custom_fields")
-    merged = {name: value for name, value in {**present, **changes}.items() if value is not None}
-    if len(json.dumps(merged)) > MAX_OBJECT_BYTES:
-        raise ValidationFailed(Problem("custom_fields", "max_length", _TOO_MANY_FIELDS))
-    return merged
+    for name, value in derived(row.name, row.email, row.phone).items():
+        setattr(row, name, value)
 
 
 def _view(row: ContactRow) -> Contact:
@@ -170,10 +160,6 @@ async def _saved(context: Context, row: ContactRow) -> SavedContact:
     return SavedContact(possible_duplicates=duplicates, **_view(row).model_dump())
 
 
-_TOO_MANY_FIELDS: Final = Text(
-    f"Los campos de 'custom_fields' ocuparían en total más de {MAX_OBJECT_BYTES} bytes.",
-    f"The fields of 'custom_fields' would take more than {MAX_OBJECT_BYTES} bytes in all.",
-)
 _NOT_A_COMPANY: Final = Text(
     "El campo 'company_id' debe ser una empresa distinta del propio contacto.",
     "The field 'company_id' must be a company other than the contact itself.",

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import Select, update
 
 from bivelio_server.contacts.models import Contact
-from bivelio_server.contacts.schemas import ContactList, Duplicate
+from bivelio_server.contacts.schemas import ContactHistory, ContactList, Duplicate
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.ids import is_well_formed
 from bivelio_server.kit.rows import business, identity, only
@@ -36,6 +36,19 @@ _DUPLICATES: Final = """
       from same join contacts c on c.org_id = %(org_id)s and c.environment = %(environment)s and c.id = same.id
      where c.deleted_at is null and c.id <> %(id)s
      order by c.created_at, c.id limit %(limit)s
+"""
+
+
+_HISTORY: Final = """
+    select at, operation, actor, on_behalf_of, before, after from audit_log
+     where org_id = %(org_id)s and environment = %(environment)s and resource_type = 'contacts'
+       and resource_id = %(id)s
+     order by at desc, id desc limit %(limit)s offset %(offset)s
+"""
+_HISTORY_LENGTH: Final = """
+    select count(*) as total from audit_log
+     where org_id = %(org_id)s and environment = %(environment)s and resource_type = 'contacts'
+       and resource_id = %(id)s
 """
 
 
@@ -70,6 +83,19 @@ async def list_contacts(
 async def get(context: Context, contact_id: str, *, field: str = "id", lock: Lock | None = None) -> Contact:
     """A contact that is not deleted. Raises NotFound, naming the input `field`."""
     return await only(context.session, _locked(_present(context), lock), contact_id, field=field)
+
+
+async def get_any(context: Context, contact_id: str) -> Contact:
+    """A contact, deleted or not. Raises NotFound."""
+    return await only(context.session, business(Contact, context.caller), contact_id)
+
+
+async def history(context: Context, data: ContactHistory) -> tuple[list[Any], int]:
+    """What the audit log tells of the contact, newest first, and how many entries there are in all."""
+    key = {**identity(context.caller), "id": data.id}
+    rows = await context.session.run(_HISTORY, {**key, "limit": data.per_page, "offset": data.offset})
+    [counted] = await context.session.run(_HISTORY_LENGTH, key)
+    return rows, counted.total
 
 
 async def find_company(context: Context, company_id: str | None) -> Contact | None:
