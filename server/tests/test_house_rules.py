@@ -38,6 +38,7 @@ SQL_MODULES = {
     "accounts/provisioning.py": "the operator's own connection",
     "usage/credits.py": "the ledger's functions",
     "oidc/endpoints.py": "definer functions: there is no caller yet",
+    "contacts/sets.py": "whole sets of contacts in one statement",
     "webhooks/delivery.py": "the definer function that says what is due",
     "webhooks/queueing.py": "deliveries, in the transaction of their event",
     "webhooks/figures.py": "definer functions: the figures of all tenants",

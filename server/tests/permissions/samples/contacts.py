@@ -1,5 +1,6 @@
 """contacts.*"""
 
+import base64
 from typing import Any, Final
 
 from tests.permissions.sample import Sample, Samples, Scene
@@ -39,6 +40,18 @@ async def _deleted(scene: Scene) -> dict[str, Any]:
     return reference
 
 
+async def _import(_scene: Scene) -> dict[str, Any]:
+    return {"content_base64": base64.b64encode(b"name,email\nMaria,maria@ejemplo.com").decode()}
+
+
+async def _filter(scene: Scene) -> dict[str, Any]:
+    return {"filter": {"company_id": (await _person(scene))["company_id"]}}
+
+
+async def _bulk_tag(scene: Scene) -> dict[str, Any]:
+    return {**await _filter(scene), "add": ["cliente"]}
+
+
 SAMPLES: Final[Samples] = {
     "contacts.list": Sample(_list),
     "contacts.get": Sample(_reference),
@@ -46,4 +59,10 @@ SAMPLES: Final[Samples] = {
     "contacts.update": Sample(_update),
     "contacts.delete": Sample(_reference),
     "contacts.restore": Sample(_deleted),
+    "contacts.import": Sample(_import),
+    "contacts.export": Sample(_list),
+    "contacts.bulk_tag": Sample(_bulk_tag),
+    "contacts.bulk_delete": Sample(_filter),
+    "contacts.erase": Sample(_reference),
+    "contacts.history": Sample(_reference),
 }
