@@ -7,6 +7,7 @@ import time
 
 import contacts
 import guards
+import imports
 import processes
 import webhooks
 import workflows
@@ -24,6 +25,7 @@ def main() -> None:
             asyncio.run(contacts.measure(here, installed))
             asyncio.run(guards.measure(here, installed))
             asyncio.run(processes.measure(here))
+            asyncio.run(imports.measure(here, installed))
             asyncio.run(workflows.measure(here, installed))
         asyncio.run(webhooks.measure(here))
 
