@@ -151,7 +151,7 @@ def _bounded_object(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def parse_phone(value: str, region: str = "ES") -> str:
     """The E.164 form of a phone as a person writes it; a number without prefix is of `region`. Raises FieldError."""
     try:

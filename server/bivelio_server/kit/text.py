@@ -43,6 +43,8 @@ def _quality(parameter: str) -> float:
 
 def fold(text: str) -> str:
     """Text as search compares it: no accents, no case, single spaces (so `Gestoría  Peña` is `gestoria pena`)."""
+    if text.isascii():
+        return " ".join(text.lower().split())
     # Decomposing may bring capitals back (`№` is `No`), so the case goes last, and what it composes goes with it.
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     without_marks = "".join(char for char in decomposed if not unicodedata.combining(char))
