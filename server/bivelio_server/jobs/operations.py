@@ -40,8 +40,10 @@ async def list_jobs(context: Context, data: JobList) -> JobPage:
     summary=Text("Cancela un trabajo; lo hecho hasta entonces se conserva", "Cancel a job; what it has done stays"),
 )  # fmt: skip
 async def cancel(context: Context, data: JobReference) -> Job:
+    task_id = (await queries.get(context, data.id)).task_id
+    await queries.stop(context, data.id)
     # The task first: its handler too locks the run before the job.
-    await cancel_task(context, (await queries.get(context, data.id)).task_id)
+    await cancel_task(context, task_id)
     job = await queries.get_locked(context, data.id)
     if job.status in ("completed", "failed"):
         raise Conflict(_ENDED.format(status=job.status))

@@ -18,11 +18,13 @@ from bivelio_server.kit.rows import business, identity, only, page_of
 _LOAD: Final = """
     select j.org_id, j.environment, j.id, j.operation, j.status, j.progress, j.counts, j.params, j.cursor, j.failures,
            j.errors_count, j.depth, j.created_by, j.on_behalf_of, j.rights, j.door, j.request_id, j.address,
-           p.scopes, p.user_id, p.role, p.plan, p.key_type
+           p.scopes, p.user_id, p.role, p.plan, p.key_type,
+           pg_try_advisory_xact_lock_shared(hashtextextended(j.id, 0)) as may_go_on
       from jobs j left join lateral present_rights(coalesce(j.on_behalf_of, j.created_by), %(now)s) p on true
      where j.org_id = %(org_id)s and j.environment = %(environment)s and j.id = %(id)s
        for update of j
 """
+_STOP: Final = "select pg_advisory_xact_lock(hashtextextended(%(id)s, 0))"
 _SAVE: Final = """
     update jobs
        set status = %(status)s, progress = %(progress)s, counts = cast(%(counts)s as jsonb),
@@ -112,6 +114,11 @@ async def get_locked(context: Context, job_id: str) -> Job:
     return await only(context.session, query, job_id)
 
 
+async def stop(context: Context, job_id: str) -> None:
+    """Wait for the batch that is under way, and let the job begin no other until this transaction ends."""
+    await context.session.run(_STOP, {"id": job_id})
+
+
 async def page(context: Context, data: JobList) -> tuple[list[Job], int]:
     query: Select[Job] = business(Job, context.caller)
     if data.status is not None:
@@ -131,7 +138,10 @@ async def errors_of(context: Context, job_id: str) -> list[JobError]:
 
 
 async def load(session: Transaction, key: dict[str, Any]) -> Any:
-    """The job with the present rights of who started it, kept as it is until the transaction ends; None when gone."""
+    """The job with the present rights of who started it, kept as it is until the transaction ends; None when gone.
+
+    It `may_go_on` unless somebody has called `stop`.
+    """
     rows = await session.run(_LOAD, key)
     return rows[0] if rows else None
 

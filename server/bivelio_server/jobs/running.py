@@ -1,5 +1,6 @@
 """The durable task behind every job: batch after batch, each with the job's progress in one fenced transaction."""
 
+import asyncio
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Final
@@ -24,8 +25,13 @@ FORGET_TASK: Final = "jobs.forget_files"
 #: How long what a job has made can be downloaded.
 KEPT: Final = timedelta(hours=24)
 MAX_FAILURES: Final = 5
+_MAKE_WAY_SECONDS: Final = 0.05
 _NOBODY: Final = UUID(int=0)
 _log = structlog.get_logger()
+
+
+class _MakeWay(Exception):
+    """Somebody is about to cancel the job."""
 
 
 class JobRunner:
@@ -41,6 +47,8 @@ class JobRunner:
                 goes_on = await self._next_batch(run)
             except Superseded:
                 raise
+            except _MakeWay:
+                await asyncio.sleep(_MAKE_WAY_SECONDS)
             except APIError as error:
                 goes_on = await _fail(run, error)
             except Exception as error:
@@ -54,6 +62,8 @@ class JobRunner:
             job = await queries.load(session, {**_key(run), "now": run.services.clock.now()})
             if job is None or job.status not in ("queued", "running"):
                 return False
+            if not job.may_go_on:
+                raise _MakeWay
             cause = Cause(f"job:{job.id}", job.depth)
             origin = Origin(Door(job.door), job.request_id, job.address)
             context = Context(_present_caller(run, job), session, run.services, origin, cause)

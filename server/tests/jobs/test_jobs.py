@@ -98,13 +98,21 @@ async def test_progress_can_be_watched(acme: Organization, services: Services) -
     assert found["started_at"] is not None
 
 
-async def test_cancelling_keeps_what_was_done(acme: Organization, services: Services) -> None:
+async def test_cancelling_keeps_what_was_done(
+    acme: Organization, services: Services, owner: psycopg.Connection
+) -> None:
+    """The batch that is under way is the last one."""
+
+    async def waits() -> bool:
+        query = "select from pg_locks where locktype = 'advisory' and not granted"
+        return owner.execute(query).fetchone() is not None
+
     job_id, kind = await queued(acme), Kind(pause_at=2)
 
     async with working(services, kind.handlers):
         await kind.paused.wait()
         cancelling = asyncio.create_task(acme.live.call("/v1/jobs/cancel", {"id": job_id}))
-        await asyncio.sleep(0.1)
+        await until(waits)
         kind.go_on.set()
         cancelled = await cancelling
 
