@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
+from anyio import CancelScope
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -66,8 +67,10 @@ class Downloads:
             piece = await self._piece(key, number)
 
     async def _piece(self, key: dict[str, Any], number: int) -> bytes | None:
-        async with self._services.database.transaction_opened_by(_opening(key)) as session:
-            return await queries.file_piece(session, key, number)
+        # A reader who goes away must not cost the pool the connection of a query that is under way.
+        with CancelScope(shield=True):
+            async with self._services.database.transaction_opened_by(_opening(key)) as session:
+                return await queries.file_piece(session, key, number)
 
     def _key(self, token: str) -> dict[str, Any]:
         try:
