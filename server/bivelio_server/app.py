@@ -191,9 +191,18 @@ def _operator_routes(services: Services) -> list[Route]:
     ]
 
 
+def _paths_of_no_operation(refs: dict[Any, Any]) -> dict[str, Any]:
+    return {**auth_paths(refs), **invitation_paths(refs), **oidc_paths(refs), **download_paths(refs)}
+
+
 def openapi_document(catalogue: Catalogue, address: str) -> dict[str, Any]:
     extra = {
-        "paths": lambda refs: {**auth_paths(refs), **invitation_paths(refs), **oidc_paths(refs), **download_paths(refs)},
+        "paths": lambda refs: {
+            **auth_paths(refs),
+            **invitation_paths(refs),
+            **oidc_paths(refs),
+            **download_paths(refs),
+        },
         "webhooks": partial(event_webhooks, EVENTS),
         "models": [*AUTH_MODELS, *INVITATION_MODELS, *OIDC_MODELS, *event_models(EVENTS)],
     }

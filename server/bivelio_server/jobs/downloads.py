@@ -67,10 +67,12 @@ class Downloads:
             piece = await self._piece(key, number)
 
     async def _piece(self, key: dict[str, Any], number: int) -> bytes | None:
+        piece = None
         # A reader who goes away must not cost the pool the connection of a query that is under way.
         with CancelScope(shield=True):
             async with self._services.database.transaction_opened_by(_opening(key)) as session:
-                return await queries.file_piece(session, key, number)
+                piece = await queries.file_piece(session, key, number)
+        return piece
 
     def _key(self, token: str) -> dict[str, Any]:
         try:
