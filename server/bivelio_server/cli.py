@@ -76,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
             subparser.add_argument("--email", required=True)
             subparser.add_argument("--password", required=True, help="of the owner, if that is a new person")
             subparser.add_argument("--reset-password", action="store_true", help="also if the owner is known already")
+            for name_of_limit in ("requests-per-minute", "requests-per-second", "monthly-credits"):
+                subparser.add_argument(f"--{name_of_limit}", type=int, help="instead of what the plan gives")
     add_upkeep_commands(commands)
     return parser
 
@@ -110,7 +112,8 @@ def _openapi(settings: Settings, _options: argparse.Namespace) -> None:
 def _provision(settings: Settings, options: argparse.Namespace) -> None:
     request = ProvisionRequest(
         organization=options.organization, plan=options.plan, email=options.email, password=options.password,
-        reset_password=options.reset_password,
+        reset_password=options.reset_password, requests_per_minute=options.requests_per_minute,
+        requests_per_second=options.requests_per_second, monthly_credits=options.monthly_credits,
     )  # fmt: skip
     with installation(settings) as place:
         prepare(place)

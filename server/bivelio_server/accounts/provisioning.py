@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import psycopg
-from pydantic import BaseModel
+from pydantic import BaseModel, NonNegativeInt, PositiveInt
 
 from bivelio_server.accounts.api_keys import generate_key
 from bivelio_server.accounts.passwords import hash_password
@@ -25,6 +25,9 @@ class ProvisionRequest(BaseModel):
     email: Email
     password: str
     reset_password: bool = False
+    requests_per_minute: PositiveInt | None = None
+    requests_per_second: PositiveInt | None = None
+    monthly_credits: NonNegativeInt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,15 @@ class Provisioned:
 def provision(owner_url: str, request: ProvisionRequest) -> Provisioned:
     """The organisation of that name and owner, made when missing, with fresh keys.
 
-    The password is that of a new person; one who is known keeps theirs unless `reset_password`.
+    The password is that of a new person; one who is known keeps theirs unless `reset_password`. Limits and credits are
+    those of the plan where none are given.
     """
     now = datetime.now(UTC)
     with psycopg.connect(owner_url) as connection:
         connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"provision:{request.email.lower()}",))
         user_id = _user(connection, request, now)
         org_id = _organisation(connection, request, user_id, now)
+        _set_limits(connection, request, org_id)
         keys = ProvisionedKeys(
             live_secret=_key(connection, org_id, user_id, "secret", Environment.live, now),
             test_secret=_key(connection, org_id, user_id, "secret", Environment.sandbox, now),
@@ -94,6 +99,14 @@ def _organisation(connection: psycopg.Connection, request: ProvisionRequest, use
         (org_id, user_id, now),
     )
     return org_id
+
+
+def _set_limits(connection: psycopg.Connection, request: ProvisionRequest, org_id: UUID) -> None:
+    connection.execute(
+        "update organizations set requests_per_minute = %s, requests_per_second = %s, monthly_credits = %s"
+        " where id = %s",
+        (request.requests_per_minute, request.requests_per_second, request.monthly_credits, org_id),
+    )
 
 
 def _key(
