@@ -1,5 +1,6 @@
 """Signing in with a password, and what slows down who guesses."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -136,9 +137,10 @@ async def test_guessing_is_slowed_down_per_e_mail_wherever_it_comes_from(
 async def test_guessing_is_slowed_down_per_address_whatever_the_header_says(
     acme: Organization, elsewhere: httpx2.AsyncClient, owner: psycopg.Connection
 ) -> None:
-    for number in range(100):
-        guess = await sign_in(elsewhere, f"guess{number}@example.com", **{"X-Forwarded-For": f"198.51.100.{number}"})
-        assert guess.status_code == 401
+    began, number = time.monotonic(), 0
+    while await guess(elsewhere, number) == 401:
+        number += 1
+    assert 100 <= number <= 101 + (time.monotonic() - began) / 15
     before = owner.execute("select count(*) from sign_in_attempts").fetchone()
 
     refused = await sign_in(elsewhere, "another@example.com", **{"X-Forwarded-For": "198.51.100.99"})
@@ -146,6 +148,12 @@ async def test_guessing_is_slowed_down_per_address_whatever_the_header_says(
     assert refused.status_code == 429
     assert owner.execute("select count(*) from sign_in_attempts").fetchone() == before
     assert (await sign_in(acme.world.http, acme.email)).status_code == 200
+
+
+async def guess(client: httpx2.AsyncClient, number: int) -> int:
+    """The status of a wrong sign-in that pretends to come from an address of its own."""
+    headers = {"X-Forwarded-For": f"198.51.100.{number % 250}"}
+    return (await sign_in(client, f"guess{number}@example.com", **headers)).status_code
 
 
 async def test_a_right_password_forgives_the_wrong_ones_before(

@@ -117,7 +117,8 @@ async def test_a_slow_name_server_ends_with_the_overall_timeout():
 
 async def test_waiting_for_a_free_connection_counts_and_frees_it_again():
     async with serving(b"") as silent, serving(OK) as server, door("127.0.0.0/8", max_connections=1) as http:
-        errors = await asyncio.gather(*(refusal(http, f"http://127.0.0.1:{silent.port}/", timeout=0.2) for _ in "ab"))
+        url = f"http://127.0.0.1:{silent.port}/"
+        errors = await asyncio.gather(*(refusal(http, url, timeout=seconds) for seconds in (1.5, 0.2)))
         response = await http.request("GET", f"http://127.0.0.1:{server.port}/")
     assert [error.code for error in errors] == ["timeout", "timeout"]
     assert silent.connections == 1
