@@ -8,8 +8,10 @@ from bivelio_server.audit.pruning import PRUNINGS as AUDIT
 from bivelio_server.contacts.pruning import PRUNINGS as CONTACTS
 from bivelio_server.durable import Chore, pruning_chore
 from bivelio_server.events.pruning import PRUNINGS as EVENTS
+from bivelio_server.jobs.pruning import PRUNINGS as JOBS
 from bivelio_server.kit.idempotency import PRUNINGS as IDEMPOTENCY
 from bivelio_server.mail.pruning import PRUNINGS as MAIL
+from bivelio_server.organization.pruning import PRUNINGS as ORGANIZATIONS
 from bivelio_server.sandbox.purge import purge_all
 from bivelio_server.usage.credits import refund_lapsed
 from bivelio_server.usage.pruning import PRUNINGS as USAGE
@@ -17,7 +19,9 @@ from bivelio_server.webhooks.pruning import PRUNINGS as WEBHOOKS
 from bivelio_server.workflows.pruning import PRUNINGS as WORKFLOWS
 
 #: Events first: what is delivered of them goes with them.
-PRUNINGS: Final = (*EVENTS, *WEBHOOKS, *WORKFLOWS, *CONTACTS, *AUDIT, *USAGE, *ACCOUNTS, *MAIL, *IDEMPOTENCY)
+PRUNINGS: Final = (
+    *EVENTS, *WEBHOOKS, *WORKFLOWS, *CONTACTS, *JOBS, *AUDIT, *USAGE, *ACCOUNTS, *MAIL, *IDEMPOTENCY, *ORGANIZATIONS,
+)  # fmt: skip
 CHORES: Final[tuple[Chore, ...]] = (
     pruning_chore(PRUNINGS),
     Chore("sandbox", timedelta(minutes=10), purge_all),

@@ -84,6 +84,7 @@ PLAIN_BYTES = {
     ("recovery_codes", "digest"),
     ("sign_in_codes", "digest"),
     ("installation_keys", "sealed"),
+    ("job_file_pieces", "content"),
 }
 
 

@@ -10,6 +10,7 @@ from bivelio_server.durable.pruning import prune
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.pruning import OrganisationPruning
+from tests.permissions.tables import rows_of
 from tests.world import Organization
 
 pytestmark = pytest.mark.anyio
@@ -168,3 +169,52 @@ async def test_sign_ins_that_cannot_be_renewed_are_forgotten(
         "/v1/auth/token?grant_type=refresh_token", json={"refresh_token": living["refresh_token"]}
     )
     assert renewed.status_code == 200
+
+
+async def test_finished_jobs_are_kept_as_runs_are(
+    acme: Organization, services: Services, owner: psycopg.Connection
+) -> None:
+    keep(owner, acme, runs_days=30)
+    for _ in range(2):
+        await acme.live.call("/v1/contacts/export", {"format": "csv"})
+    old = owner.execute(
+        "update jobs set created_at = created_at - interval '31 days', finished_at = created_at - interval '31 days',"
+        " status = 'completed' where id = (select min(id) from jobs where org_id = %s) returning id",
+        (acme.id,),
+    ).fetchone()
+
+    await prune(services, PRUNINGS)
+
+    left = owner.execute("select id from jobs where org_id = %s", (acme.id,)).fetchall()
+    assert len(left) == 1
+    assert old not in left
+
+
+async def test_a_deleted_organisation_goes_with_all_it_had_after_thirty_days(
+    acme: Organization, rival: Organization, services: Services, owner: psycopg.Connection
+) -> None:
+    await filled(acme)
+    await filled(rival)
+    before = rows_of(owner, rival.id)
+    await acme.owner.call("/v1/organization/delete", {"confirm_name": "Acme"})
+
+    await prune(services, PRUNINGS)
+    kept = rows_of(owner, acme.id)
+    owner.execute("update organizations set deleted_at = deleted_at - interval '31 days' where id = %s", (acme.id,))
+    await prune(services, PRUNINGS)
+
+    assert {name for name, rows in kept if rows} >= {"contacts", "organizations", "webhook_endpoints", "workflows"}
+    assert {name for name, rows in rows_of(owner, acme.id) if rows} == set()
+    assert rows_of(owner, rival.id) == before
+
+
+async def filled(organization: Organization) -> None:
+    """A company with somebody in it, a webhook, a workflow that has run, a job."""
+    client = organization.live
+    company = await client.call("/v1/contacts/create", {"type": "company", "name": "Empresa ABC"})
+    await client.call("/v1/webhooks/create", {"url": "http://127.0.0.1:1/", "events": ["contact.created"]})
+    workflow = await client.call("/v1/workflows/create", {"name": "A", "steps": [{"id": "a", "set": {"b": 1}}]})
+    await client.call("/v1/workflows/execute", {"workflow_id": workflow["id"]})
+    await client.call("/v1/contacts/create", {"name": "Maria", "company_id": company["id"]})
+    await client.call("/v1/contacts/export", {"format": "csv"})
+    await client.call("/v1/keys/create", {"name": "ERP"})
