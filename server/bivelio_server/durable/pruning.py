@@ -62,7 +62,7 @@ async def _batch(services: Services, statement: str, which: tuple[object, ...]) 
     return removed
 
 
-def _kept_since(pruning: OrganisationPruning, retention: Mapping[str, Any] | None, now: datetime) -> datetime | None:
-    """None: everything is kept. A setting that is there but null says so."""
-    days = (retention or {}).get(pruning.setting, pruning.default_days)
+def _kept_since(pruning: OrganisationPruning, retention: Mapping[str, Any], now: datetime) -> datetime | None:
+    """None: everything is kept."""
+    days = retention.get(pruning.setting)
     return None if days is None else now - timedelta(days=int(days))

@@ -9,12 +9,10 @@ class OrganisationPruning:
     """History of which each organisation keeps as many days as its retention setting of this name says.
 
     `function` is a definer function `(organisation, before, limit)` that removes the oldest rows and returns how many.
-    Without a setting of its own an organisation keeps `default_days`; None is for ever.
     """
 
     setting: str
     function: str
-    default_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,4 +4,4 @@ from typing import Final
 
 from bivelio_server.kit.pruning import OrganisationPruning
 
-PRUNINGS: Final = (OrganisationPruning("requests_days", "prune_request_log", default_days=90),)
+PRUNINGS: Final = (OrganisationPruning("requests_days", "prune_request_log"),)

@@ -6,6 +6,6 @@ from bivelio_server.kit.pruning import OrganisationPruning, Pruning
 from bivelio_server.kit.rows import RESTORABLE
 
 PRUNINGS: Final = (
-    OrganisationPruning("deliveries_days", "prune_deliveries", default_days=90),
+    OrganisationPruning("deliveries_days", "prune_deliveries"),
     Pruning("prune_deleted_webhooks", RESTORABLE),
 )
