@@ -18,7 +18,6 @@ from bivelio_server.usage.pruning import PRUNINGS as USAGE
 from bivelio_server.webhooks.pruning import PRUNINGS as WEBHOOKS
 from bivelio_server.workflows.pruning import PRUNINGS as WORKFLOWS
 
-#: Events first: what is delivered of them goes with them.
 PRUNINGS: Final = (
     *EVENTS, *WEBHOOKS, *WORKFLOWS, *CONTACTS, *JOBS, *AUDIT, *USAGE, *ACCOUNTS, *MAIL, *IDEMPOTENCY, *ORGANIZATIONS,
 )  # fmt: skip

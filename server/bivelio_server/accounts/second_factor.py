@@ -71,7 +71,7 @@ async def require_second_factor(services: Services, user_id: UUID, sealed: bytes
 
 
 async def _take(services: Services, user_id: UUID, sealed: bytes, code: str) -> bool:
-    now = services.clock.now()
+    now = services.clock.outside()
     if _TOTP.fullmatch(_plain(code)):
         step = matching_step(services.cipher.decrypt(sealed, row=place_of(user_id)), code, now)
         return step is not None and await _is_new(services, "take_second_factor_step(%s, %s)", user_id, step)

@@ -49,7 +49,7 @@ async def open_session(
     services: Services, user_id: UUID, email: str, org_id: UUID | None, environment: Environment, visitor: Visitor
 ) -> Tokens | None:
     """The tokens of a new session in that organisation, or in the person's first; None when they are no member."""
-    session_id, refresh_token, now = uuid4(), new_secret(), services.clock.now()
+    session_id, refresh_token, now = uuid4(), new_secret(), services.clock.outside()
     row = await services.database.call(
         "select org_id from open_session(%s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
@@ -64,7 +64,7 @@ async def open_session(
 
 async def refresh(services: Services, refresh_token: str, visitor: Visitor) -> Tokens:
     """New tokens for the same session. Raises NotAuthenticated, CredentialsExpired."""
-    successor, now = new_secret(), services.clock.now()
+    successor, now = new_secret(), services.clock.outside()
     row = await services.database.call(
         "select outcome, session_id, org_id, environment, user_id, email"
         " from rotate_refresh_token(%s, %s, %s, %s, %s, %s)",
@@ -104,7 +104,7 @@ def digest_of(token: str) -> bytes:
 
 def _tokens(services: Services, session: Session, email: str, refresh_token: str) -> Tokens:
     return Tokens(
-        access_token=services.tokens.issue(session, services.clock.now()),
+        access_token=services.tokens.issue(session, services.clock.outside()),
         token_type="bearer",  # noqa: S106 - the reference's word, no secret
         expires_in=services.settings.access_token_seconds,
         refresh_token=refresh_token,

@@ -49,7 +49,7 @@ async def forgive_code(services: Services, user_id: UUID) -> None:
 
 async def _take(services: Services, subjects: list[str], capacities: list[int], refill_seconds: int) -> None:
     row = await services.database.call(
-        "select take_sign_in_attempt(%s, %s, %s, %s)", (subjects, capacities, refill_seconds, services.clock.now())
+        "select take_sign_in_attempt(%s, %s, %s, %s)", (subjects, capacities, refill_seconds, services.clock.outside())
     )
     if row and row[0] > 0:
         raise TooManyRequests(retry_after=row[0])

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import psycopg
+import structlog
+
 from bivelio_server.durable.chores import Chore
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.pruning import OrganisationPruning, Pruning
@@ -18,6 +21,7 @@ _LEASE: Final = timedelta(hours=1)
 _BATCH: Final = 1000
 #: Between two batches, so that the others come to their turn.
 _PAUSE_SECONDS: Final = 0.02
+_log = structlog.get_logger()
 
 
 def pruning_chore(prunings: Sequence[OrganisationPruning | Pruning]) -> Chore:
@@ -30,13 +34,22 @@ def pruning_chore(prunings: Sequence[OrganisationPruning | Pruning]) -> Chore:
 
 
 async def prune(services: Services, prunings: Sequence[OrganisationPruning | Pruning]) -> int:
-    """All that is old by now, as far as the time goes; how many rows there were."""
+    """All that is old by now, as far as the time goes; how many rows there were.
+
+    One that fails keeps no other from its turn; the last failure is raised at the end.
+    """
     end = time.monotonic() + _LONGEST.total_seconds()
-    removed = 0
+    removed, failure = 0, None
     async for statement, which in _calls(services, prunings):
-        while (batch := await _batch(services, statement, which)) and time.monotonic() < end:
-            removed += batch
-            await asyncio.sleep(_PAUSE_SECONDS)
+        try:
+            while (batch := await _batch(services, statement, which)) and time.monotonic() < end:
+                removed += batch
+                await asyncio.sleep(_PAUSE_SECONDS)
+        except psycopg.Error as error:
+            _log.error("not_pruned", statement=statement, exc_info=error)
+            failure = error
+    if failure is not None:
+        raise failure
     return removed
 
 

@@ -32,7 +32,7 @@ _MAX_TOKEN: Final = 1000
 
 
 def download_url(context: Context, file_id: str) -> str:
-    caller, until = context.caller, context.now + VALID
+    caller, until = context.caller, context.services.clock.outside() + VALID
     plain = json.dumps([str(caller.org_id), caller.environment.value, file_id, int(until.timestamp())]).decode()
     token = _encoded(context.services.cipher.encrypt(plain, row=_ROW))
     return f"{context.services.settings.address}{PATH.format(token=token)}"

@@ -59,7 +59,8 @@ class OperationsDoor:
         data = read_envelope(operation, body, versions, version)
         origin = Origin(Door.http, request.state.request_id, admitted.address)
         shown = partial(_success, operation, versions, version)
-        claim = _claim(request, operation, key, [version, _data(body)], shown) if key else None
+        asked = [version, _data(body), caller.actor if operation.is_personal else None]
+        claim = _claim(request, operation, key, asked, shown) if key else None
         try:
             output = await execute(Call(operation, caller, data, self._services, origin, claim=claim))
         except Replayed as stored:
@@ -105,7 +106,7 @@ def _claim(
     asked: json.JSONValue,
     shown: Callable[[Output], dict[str, Any]],
 ) -> Claim:
-    """The key with what was `asked`: the same data in another version is another request."""
+    """The key with what was `asked`: the same data in another version, or by another person, is another request."""
     language = negotiate_language(request.headers.get("accept-language"))
     return Claim(
         operation,

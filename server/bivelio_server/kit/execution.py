@@ -12,7 +12,7 @@ from bivelio_server.kit.errors import APIError, IntegrationFailed
 from bivelio_server.kit.idempotency import Claim, KeyInFlight, KeyOfAnotherRequest, Replayed
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.models import Input, Output
-from bivelio_server.kit.operations import InOneTransaction, Operation, ThroughOutside
+from bivelio_server.kit.operations import InOneTransaction, Operation, ThroughOutside, Who
 from bivelio_server.kit.origin import Origin
 from bivelio_server.kit.sandbox_time import in_time_of
 
@@ -30,7 +30,7 @@ class Call:
     claim: Claim | None = None
 
     def transaction(self) -> AbstractAsyncContextManager[Context]:
-        return transaction(self.caller, self.services, self.origin, self.cause)
+        return transaction(self.caller, self.services, self.origin, self.cause, moved=self.operation.who is Who.anyone)
 
 
 @asynccontextmanager
@@ -39,9 +39,16 @@ async def transaction(
     services: Services,
     origin: Origin,
     cause: Cause = Cause(),  # noqa: B008 - frozen
+    *,
+    moved: bool = True,
 ) -> AsyncIterator[Context]:
-    """A context whose changes are committed together at the end; then the waiting workers are woken."""
-    services = await in_time_of(services, caller.org_id, caller.environment)
+    """A context whose changes are committed together at the end; then the waiting workers are woken.
+
+    In a sandbox it goes by the time of that sandbox, unless not to be `moved`: people and their sign-ins have no other
+    time than the true one.
+    """
+    if moved:
+        services = await in_time_of(services, caller.org_id, caller.environment)
     async with services.database.transaction(caller) as session:
         context = Context(caller, session, services, origin, cause)
         yield context
@@ -103,9 +110,13 @@ class Outside:
         context.credits = self.operation.credits
         output: Output = await self.body.record(context, prepared, outcome)
         await audit.write(context, self.operation.name)
+        await self.settle(context)
+        return output
+
+    async def settle(self, context: Context) -> None:
+        """Take what the call cost: it was made, whatever became of its record."""
         if self.operation.credits:
             await context.services.credits.settle(context, self.reservation_id, context.credits)
-        return output
 
     async def record_failure(self, context: Context, prepared: Output, error: IntegrationFailed) -> None:
         await self.body.record_failure(context, prepared, error)
@@ -150,10 +161,15 @@ async def _execute_outside(call: Call, body: ThroughOutside[Any, Any, Any, Any])
         prepared = await outside.prepare(context, call.data)
     async with _refusals_kept(call, held=True):
         outcome = await _perform(call, outside, prepared)
-        async with call.transaction() as context:
-            output = await outside.record(context, prepared, outcome)
-            if claim is not None:
-                await claim.keep(context, output)
+        try:
+            async with call.transaction() as context:
+                output = await outside.record(context, prepared, outcome)
+                if claim is not None:
+                    await claim.keep(context, output)
+        except APIError:
+            async with call.transaction() as context:
+                await outside.settle(context)
+            raise
     return output
 
 

@@ -110,6 +110,11 @@ class Operation:
         return self.effect is not Effect.read
 
     @property
+    def is_personal(self) -> bool:
+        """Whether its reply is for who asked, and for nobody else of the organisation."""
+        return self.secret_output or self.who is not Who.anyone
+
+    @property
     def resource(self) -> str:
         """What narrow scopes name: the part of the name before the first dot."""
         return self.name.partition(".")[0]

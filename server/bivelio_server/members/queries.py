@@ -19,7 +19,7 @@ _PEOPLE: Final = "select id, email, name, second_factor from people(%(users)s)"
 _BY_EMAIL: Final = "select user_id from member_with_email(%(email)s)"
 _END_SESSIONS: Final = "select end_sessions_of_member(%(user_id)s, %(now)s)"
 _CREATE_USER: Final = "select create_user(%(user_id)s, %(email)s, %(name)s, %(password_hash)s, %(now)s) as created"
-_STILL_OPEN: Final = "select id from invitation_by_digest(%(digest)s)"
+_STILL_OPEN: Final = "select id from invitation_by_digest(%(digest)s) where expires_at > %(now)s"
 _NAME: Final = "select name, locale from organizations where id = %(org_id)s"
 
 
@@ -77,7 +77,7 @@ async def pending_invitations_to(context: Context, email: str) -> list[Invitatio
 
 
 async def is_still_open(context: Context, digest: bytes) -> bool:
-    return bool(await context.session.run(_STILL_OPEN, {"digest": digest}))
+    return bool(await context.session.run(_STILL_OPEN, {"digest": digest, "now": context.now}))
 
 
 async def create_user(context: Context, user_id: UUID, email: str, name: str | None, password_hash: str) -> bool:

@@ -107,7 +107,7 @@ async def load(session: Transaction, run: Run) -> RunState | None:
         "org_id": run.org_id,
         "environment": run.environment.value,
         "id": run.params["instance_id"],
-        "now": run.services.clock.now(),
+        "now": run.services.clock.outside(),
     }
     rows = await session.run(_LOAD, key)
     if not rows:
@@ -135,7 +135,7 @@ async def load(session: Transaction, run: Run) -> RunState | None:
 
 async def present_caller(session: Transaction, run: Run, state: RunState) -> Caller:
     """The workflow as a caller with the rights that it has at this moment."""
-    rows = await session.run(_PRESENT_RIGHTS, {"actor": state.activated_by, "now": run.services.clock.now()})
+    rows = await session.run(_PRESENT_RIGHTS, {"actor": state.activated_by, "now": run.services.clock.outside()})
     row = rows[0] if rows else None
     return _caller(run, state.workflow_id, state.activated_by, state.activated_rights, row)
 

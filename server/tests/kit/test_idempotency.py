@@ -211,6 +211,18 @@ async def test_a_secret_is_repeated_but_lies_sealed(acme: Organization, owner: p
     assert first.json()["data"]["key"].encode() not in bytes(sealed)
 
 
+async def test_what_is_for_one_is_not_repeated_to_another(acme: Organization) -> None:
+    """Two keys of one organisation; the reply of the first holds a secret that only its maker may see."""
+    data = {"name": "ERP", "scopes": ["read"]}
+    mine = await with_key(acme.live, "for-me").post("/v1/keys/create", data)
+
+    theirs = await with_key(acme.key("admin"), "for-me").post("/v1/keys/create", data)
+
+    assert mine.status_code == 200
+    assert theirs.status_code == 422
+    assert mine.json()["data"]["key"] not in theirs.text
+
+
 async def test_one_effect_is_one_entry_in_the_audit_log(acme: Organization) -> None:
     client = with_key(acme.live)
     for _ in range(3):

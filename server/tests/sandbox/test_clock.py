@@ -9,7 +9,7 @@ import pytest
 
 from bivelio_server.kit.clock import MovableClock
 from tests.workflows.arranging import HELLO, ended, instance, reached, started, until, workflow
-from tests.world import Organization
+from tests.world import PASSWORD, Organization
 
 pytestmark = pytest.mark.anyio
 
@@ -152,3 +152,23 @@ async def test_the_clock_goes_ten_years_ahead_at_most(acme: Organization, owner:
 
     assert (reply.status_code, reply.json()["error"]["details"]["field"]) == (422, "seconds")
     assert (await acme.sandbox.call("/v1/sandbox/get_clock"))["ahead_seconds"] == 3659 * 86400
+
+
+async def test_people_and_their_sign_ins_go_by_the_true_time(acme: Organization, clock: MovableClock) -> None:
+    """However far ahead a sandbox is, nobody's password attempts are forgotten, and a session that is opened works."""
+    tokens = await acme.world.http.post(
+        "/sandbox/v1/auth/token?grant_type=password", json={"email": acme.email, "password": PASSWORD}
+    )
+    person = acme.world.bearer(tokens.json()["access_token"])
+    for _ in range(3):
+        await acme.sandbox.call(ADVANCE, {"seconds": 31 * 24 * HOUR})
+
+    wrong = {"current_password": "not this one", "new_password": "another long password"}
+    refusals = [(await person.post("/v1/account/change_password", wrong)).status_code for _ in range(3)]
+    organization = await person.call("/v1/organization/create", {"name": "Second"})
+    switched = await person.call("/v1/organization/switch", {"organization_id": organization["id"]})
+
+    assert set(refusals) <= {401, 403, 422}
+    assert abs(at(organization["created_at"]) - clock.now()) < timedelta(seconds=30)
+    assert (await acme.world.bearer(switched["access_token"]).post("/v1/contacts")).status_code == 200
+    assert (await acme.sign_in())["access_token"]

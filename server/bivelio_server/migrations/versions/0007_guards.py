@@ -143,7 +143,7 @@ def _admission() -> None:
             out burst boolean)
         language plpgsql set search_path = public, pg_temp as $$
         begin
-            select coalesce(o.requests_per_minute, p.requests_per_minute),
+            select coalesce(o.requests_per_minute, p.requests_per_minute, 60 * o.requests_per_second),
                    coalesce(o.requests_per_second, p.requests_per_second, o.requests_per_minute, p.requests_per_minute)
               into per_minute, per_second
               from organizations o join plans p on p.name = o.plan where o.id = p_org;

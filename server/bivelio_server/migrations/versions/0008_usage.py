@@ -368,8 +368,8 @@ def _present() -> None:
             v_org uuid := nullif(current_setting('app.org_id', true), '')::uuid;
             v rate_windows;
         begin
-            select o.plan, coalesce(o.requests_per_minute, p.requests_per_minute),
-                   coalesce(o.requests_per_second, p.requests_per_second)
+            select o.plan, coalesce(o.requests_per_minute, p.requests_per_minute, 60 * o.requests_per_second),
+                   coalesce(o.requests_per_second, p.requests_per_second, o.requests_per_minute, p.requests_per_minute)
               into plan, requests_per_minute, requests_per_second
               from organizations o join plans p on p.name = o.plan where o.id = v_org;
             select w.* into v from rate_windows w
