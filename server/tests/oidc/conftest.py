@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from bivelio_server.app import create_app
 from bivelio_server.installation import Installation
+from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
 
 HOME = "https://back-office.example.com/"
@@ -57,7 +58,15 @@ def forgotten_attempts(owner: psycopg.Connection) -> None:
 
 
 @pytest.fixture
-async def browser_at(services: Services, installation: Installation) -> AsyncIterator[Callable[..., Browser]]:
+def its_clock() -> MovableClock:
+    """The server's alone: the provider is a program of its own, and goes by the true time."""
+    return MovableClock()
+
+
+@pytest.fixture
+async def browser_at(
+    services: Services, installation: Installation, its_clock: MovableClock
+) -> AsyncIterator[Callable[..., Browser]]:
     """A browser of a server that trusts the provider with that issuer."""
     async with AsyncExitStack() as stack:
 
@@ -71,7 +80,7 @@ async def browser_at(services: Services, installation: Installation) -> AsyncIte
                     **changes,
                 }
             )
-            app = create_app(replace(services, settings=settings), installation)
+            app = create_app(replace(services, settings=settings, clock=its_clock), installation)
             client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://bivelio.test")
             stack.push_async_callback(client.aclose)
             return Browser(client)

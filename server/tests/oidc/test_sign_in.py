@@ -90,12 +90,12 @@ async def test_the_code_works_once(acme: Organization, browser: Browser, provide
 
 
 async def test_the_code_ends_after_a_minute(
-    acme: Organization, browser: Browser, provider: RealProvider, clock: MovableClock
+    acme: Organization, browser: Browser, provider: RealProvider, its_clock: MovableClock
 ) -> None:
     provider.know("carla", email=acme.email, email_verified=True)
     code = query_of(await vouched_for(browser, provider, "carla"))["code"]
 
-    clock.advance(seconds=61)
+    its_clock.advance(seconds=61)
 
     assert (await browser.trade(code)).status_code == 401
 
@@ -230,12 +230,12 @@ async def test_another_browser_cannot_finish_it(
 
 
 async def test_an_attempt_ends_after_ten_minutes(
-    acme: Organization, browser: Browser, provider: RealProvider, clock: MovableClock
+    acme: Organization, browser: Browser, provider: RealProvider, its_clock: MovableClock
 ) -> None:
     provider.know("hada", email=acme.email, email_verified=True)
     back = provider.sign_in((await browser.start()).headers["location"], "hada")
 
-    clock.advance(minutes=11)
+    its_clock.advance(minutes=11)
 
     assert (await browser.come_back(back)).status_code == 401
 

@@ -159,7 +159,7 @@ async def test_frozen_rights_do_not_grow(acme: Organization, owner: psycopg.Conn
         "update workflow_versions set activated_by = %s, activated_rights = '{read}' where workflow_id = %s",
         (f"user:{activator}", made["id"]),
     )
-    set_role(owner, acme, activator, "owner")
+    set_role(owner, acme, activator, "admin")
 
     assert_refused_at(await run(acme.live, made), "contact")
 
