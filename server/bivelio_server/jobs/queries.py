@@ -18,8 +18,11 @@ from bivelio_server.kit.rows import business, identity, only, page_of
 _LOAD: Final = """
     select j.org_id, j.environment, j.id, j.operation, j.status, j.progress, j.counts, j.params, j.cursor, j.failures,
            j.errors_count, j.depth, j.created_by, j.on_behalf_of, j.rights, j.door, j.request_id, j.address,
-           p.scopes, p.user_id, p.role, p.plan, p.key_type,
-           pg_try_advisory_xact_lock_shared(hashtextextended(j.id, 0)) as may_go_on
+           j.created_at, p.scopes, p.user_id, p.role, p.plan, p.key_type,
+           pg_try_advisory_xact_lock_shared(hashtextextended(j.id, 0)) as may_go_on,
+           case when pg_try_advisory_xact_lock(hashtextextended('jobs 1 ' || j.org_id || j.environment, 0)) then true
+                else pg_try_advisory_xact_lock(hashtextextended('jobs 2 ' || j.org_id || j.environment, 0))
+           end as has_place
       from jobs j left join lateral present_rights(coalesce(j.on_behalf_of, j.created_by), %(now)s) p on true
      where j.org_id = %(org_id)s and j.environment = %(environment)s and j.id = %(id)s
        for update of j
@@ -140,7 +143,8 @@ async def errors_of(context: Context, job_id: str) -> list[JobError]:
 async def load(session: Transaction, key: dict[str, Any]) -> Any:
     """The job with the present rights of who started it, kept as it is until the transaction ends; None when gone.
 
-    It `may_go_on` unless somebody has called `stop`.
+    It `may_go_on` unless somebody has called `stop`. It `has_place` unless two jobs of its organisation and environment
+    are in the middle of a batch: those must not take every slot there is.
     """
     rows = await session.run(_LOAD, key)
     return rows[0] if rows else None

@@ -1,8 +1,9 @@
 """The durable task behind every job: batch after batch, each with the job's progress in one fenced transaction."""
 
 import asyncio
+import time
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,6 +26,11 @@ FORGET_TASK: Final = "jobs.forget_files"
 #: How long what a job has made can be downloaded.
 KEPT: Final = timedelta(hours=24)
 MAX_FAILURES: Final = 5
+#: After this much work a job gives its slot to whatever else is due.
+TURN_SECONDS: Final = 1.0
+#: A job without a place looks again after a tenth of its age, within these bounds: many that wait must cost little.
+_SHORTEST_WAIT: Final = timedelta(seconds=0.5)
+_LONGEST_WAIT: Final = timedelta(seconds=30)
 _MAKE_WAY_SECONDS: Final = 0.05
 _NOBODY: Final = UUID(int=0)
 _log = structlog.get_logger()
@@ -37,14 +43,15 @@ class _MakeWay(Exception):
 class JobRunner:
     """The handler of the durable task `jobs.run`."""
 
-    def __init__(self, kinds: Iterable[JobKind]) -> None:
+    def __init__(self, kinds: Iterable[JobKind], turn_seconds: float = TURN_SECONDS) -> None:
         self._kinds = {kind.operation: kind for kind in kinds}
+        self._turn_seconds = turn_seconds
 
     async def __call__(self, run: Run) -> None:
-        goes_on = True
+        goes_on, turn_ends = True, time.monotonic() + self._turn_seconds
         while goes_on:
             try:
-                goes_on = await self._next_batch(run)
+                goes_on = await self._next_batch(run, turn_ends)
             except Superseded:
                 raise
             except _MakeWay:
@@ -56,14 +63,17 @@ class JobRunner:
                     raise  # the worker tries such a run again, without limit
                 goes_on = await _try_again(run, error)
 
-    async def _next_batch(self, run: Run) -> bool:
-        """Whether there is more to do."""
+    async def _next_batch(self, run: Run, turn_ends: float) -> bool:
+        """Whether there is more to do in this turn."""
         async with run.transaction() as session:
             job = await queries.load(session, {**_key(run), "now": run.services.clock.now()})
             if job is None or job.status not in ("queued", "running"):
                 return False
             if not job.may_go_on:
                 raise _MakeWay
+            if not job.has_place:
+                await run.sleep_until(session, _looks_again(run, job.created_at))
+                return False
             cause = Cause(f"job:{job.id}", job.depth)
             origin = Origin(Door(job.door), job.request_id, job.address)
             context = Context(_present_caller(run, job), session, run.services, origin, cause)
@@ -71,9 +81,12 @@ class JobRunner:
             await self._kind(context, job.operation).run_batch(batch)
             await audit.write(context, job.operation, complete=False)
             await _save(run, batch)
+            turn_is_over = time.monotonic() >= turn_ends
+            if turn_is_over and not batch.finished:
+                await run.sleep_until(session, run.services.clock.now())
         for topic in context.topics:
             run.services.wakeups.wake(topic)
-        return not batch.finished
+        return not (batch.finished or turn_is_over)
 
     def _kind(self, context: Context, name: str) -> JobKind:
         """Raises InsufficientScope when who started the job may not do so any more."""
@@ -91,6 +104,11 @@ async def forget_files(run: Run) -> None:
     async with run.transaction() as session:
         await queries.forget_files(session, _tenant(run), run.params["job_id"], "input", "output")
         await run.finish(session)
+
+
+def _looks_again(run: Run, since: datetime) -> datetime:
+    now = run.services.clock.now()
+    return now + min(max((now - since) / 10, _SHORTEST_WAIT), _LONGEST_WAIT)
 
 
 def _present_caller(run: Run, job: Any) -> Caller:
