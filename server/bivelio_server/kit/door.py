@@ -1,6 +1,8 @@
 """The HTTP door: `POST <path>` with `{"action": …, "data": {…}}` for every operation of the catalogue."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from email.message import Message
 from functools import partial
 from itertools import islice
@@ -30,6 +32,7 @@ from bivelio_server.kit.idempotency import Claim, Replayed
 from bivelio_server.kit.models import Input, Output
 from bivelio_server.kit.operations import Operation, Who
 from bivelio_server.kit.origin import Door, Origin
+from bivelio_server.kit.room import ARRIVAL_SECONDS, Room
 from bivelio_server.kit.text import Language, Text, negotiate_language
 from bivelio_server.kit.uploads import MULTIPART, Upload, read_parts
 from bivelio_server.kit.validation import MAX_PROBLEMS, validation_failed
@@ -39,8 +42,9 @@ from bivelio_server.kit.versions import HEADER, Versions
 class OperationsDoor:
     """The ASGI application below `/v1`, behind admission."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, room: Room | None = None) -> None:
         self._services = services
+        self._room = room or Room()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._answer(Request(scope, receive))
@@ -52,12 +56,17 @@ class OperationsDoor:
         admitted: Admitted = request.state.admitted
         caller = admitted.require_caller()
         require_permission(operation, caller)
+        max_bytes = self._max_bytes(operation, request)
+        async with self._place(max_bytes):
+            return await self._perform(operation, request, caller, max_bytes)
+
+    async def _perform(self, operation: Operation, request: Request, caller: Caller, max_bytes: int) -> Response:
         versions = self._services.catalogue.versions
         version: str = request.state.api_version
         key = _idempotency_key(request, operation)
-        body = await self._read(operation, request)
+        body = await _read(operation, request, max_bytes)
         data = read_envelope(operation, body, versions, version)
-        origin = Origin(Door.http, request.state.request_id, admitted.address)
+        origin = Origin(Door.http, request.state.request_id, request.state.admitted.address)
         shown = partial(_success, operation, versions, version)
         asked = [version, _data(body), caller.actor if operation.is_personal else None]
         claim = _claim(request, operation, key, asked, shown) if key else None
@@ -70,11 +79,16 @@ class OperationsDoor:
             return Response(stored.body, stored.status, _REPLAYED, media_type="application/json")
         return json_response(shown(output))
 
-    async def _read(self, operation: Operation, request: Request) -> json.JSONValue:
-        max_bytes = operation.max_body_bytes or self._services.settings.max_body_bytes
-        if issubclass(operation.input, Upload) and _declares(request, MULTIPART):
-            return await read_parts(request.headers, await _read_body(request, max_bytes))
-        return await read_json(request, max_bytes)
+    def _max_bytes(self, operation: Operation, request: Request) -> int:
+        """What the body may take: more than the usual only where the operation allows it and the request declares it,
+        or declares nothing."""
+        usual, declared = self._services.settings.max_body_bytes, request.headers.get("content-length", "")
+        most = operation.max_body_bytes or usual
+        return min(most, usual) if declared.isdigit() and int(declared) <= usual else most
+
+    def _place(self, max_bytes: int) -> AbstractAsyncContextManager[None]:
+        """Where a request with such a body may be read and worked on."""
+        return self._room.place() if max_bytes > self._services.settings.max_body_bytes else nullcontext()
 
     def _operation(self, request: Request) -> Operation:
         operation = self._services.catalogue.at(request.scope["path"])
@@ -83,6 +97,12 @@ class OperationsDoor:
         if request.method != "POST":
             raise method_not_allowed(request.method)
         return operation
+
+
+async def _read(operation: Operation, request: Request, max_bytes: int) -> json.JSONValue:
+    if issubclass(operation.input, Upload) and _declares(request, MULTIPART):
+        return await read_parts(request.headers, await _read_body(request, max_bytes))
+    return await read_json(request, max_bytes)
 
 
 def _success(operation: Operation, versions: Versions, version: str, output: Output) -> dict[str, Any]:
@@ -194,12 +214,13 @@ async def _read_body(request: Request, max_bytes: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > max_bytes:
-                raise _too_large(max_bytes)
-            chunks.append(chunk)
-    except ClientDisconnect:
+        async with asyncio.timeout(ARRIVAL_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > max_bytes:
+                    raise _too_large(max_bytes)
+                chunks.append(chunk)
+    except (ClientDisconnect, TimeoutError):
         raise ValidationFailed(Problem("body", "complete", _INCOMPLETE)) from None
     return b"".join(chunks)
 
