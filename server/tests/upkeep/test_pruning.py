@@ -89,6 +89,48 @@ async def test_an_event_goes_with_its_deliveries_but_not_while_one_is_under_way(
     assert (count(owner, "events", acme), count(owner, "webhook_deliveries", acme)) == (1, 1)
 
 
+async def test_what_is_parked_for_a_paused_endpoint_stays_however_old(
+    acme: Organization, services: Services, owner: psycopg.Connection
+) -> None:
+    keep(owner, acme, events_days=1, deliveries_days=1)
+    made = await acme.live.call("/v1/webhooks/create", {"url": "https://example.com/x", "events": ["contact.created"]})
+    await acme.live.call("/v1/contacts/create", {"name": "Announced"})
+    await acme.live.call("/v1/webhooks/update", {"webhook_id": made["webhook_id"], "status": "paused"})
+    age(owner, "events", "occurred_at", acme, 2)
+
+    await prune(services, PRUNINGS)
+
+    assert (count(owner, "events", acme), count(owner, "webhook_deliveries", acme)) == (1, 1)
+    await acme.live.call("/v1/webhooks/update", {"webhook_id": made["webhook_id"], "status": "active"})
+    due = owner.execute("select next_attempt_at from webhook_deliveries where org_id = %s", (acme.id,)).fetchone()
+    assert due is not None
+    assert due[0] is not None
+
+
+async def test_a_delivery_that_is_being_sent_again_is_left_alone(
+    acme: Organization, services: Services, owner: psycopg.Connection
+) -> None:
+    keep(owner, acme, events_days=1, deliveries_days=1)
+    await acme.live.call("/v1/webhooks/create", {"url": "https://example.com/x", "events": ["contact.created"]})
+    await acme.live.call("/v1/contacts/create", {"name": "Announced"})
+    owner.execute(
+        "update webhook_deliveries set status = 'failed', next_attempt_at = null,"
+        " finished_at = now() - interval '2 days' where org_id = %s",
+        (acme.id,),
+    )
+    age(owner, "events", "occurred_at", acme, 2)
+
+    with owner.transaction():
+        owner.execute(
+            "update webhook_deliveries set status = 'pending', finished_at = null, next_attempt_at = now()"
+            " where org_id = %s",
+            (acme.id,),
+        )
+        await prune(services, PRUNINGS)
+
+    assert (count(owner, "events", acme), count(owner, "webhook_deliveries", acme)) == (1, 1)
+
+
 async def test_finished_runs_go_with_their_steps_and_open_ones_stay(
     acme: Organization, services: Services, owner: psycopg.Connection
 ) -> None:

@@ -123,10 +123,12 @@ def _history() -> None:
     op.execute(f"""
         -- Each removes at most `p_limit` of an organisation's rows from before `p_before`, and returns how many.
 
-        -- An event goes with its deliveries; one that is still to be delivered stays.
+        -- An event goes with its deliveries; one that may still be delivered stays, parked ones (with no next attempt)
+        -- too. What somebody sends again meanwhile is either locked, or unfinished by the second look.
         create function prune_events(p_org uuid, p_before timestamptz, p_limit int) returns int {_PRUNING} as $$
         declare
             v_ids text[];
+            v_held text[];
         begin
             select array_agg(old.id) into v_ids from (
                 select e.id from events e
@@ -134,8 +136,18 @@ def _history() -> None:
                    and not exists (
                     select from webhook_deliveries d
                      where d.org_id = e.org_id and d.environment = e.environment and d.event_id = e.id
-                       and d.next_attempt_at is not null)
+                       and d.finished_at is null)
                  limit p_limit for update skip locked) old;
+            select coalesce(array_agg(held.id), '{{}}') into v_held from (
+                select d.id from webhook_deliveries d
+                 where d.org_id = p_org and d.environment in ('live', 'sandbox') and d.event_id = any (v_ids)
+                   and d.finished_at is not null
+                   for update skip locked) held;
+            select array_agg(old.id) into v_ids from unnest(v_ids) old (id)
+             where not exists (
+                select from webhook_deliveries d
+                 where d.org_id = p_org and d.environment in ('live', 'sandbox') and d.event_id = old.id
+                   and d.id <> all (v_held));
             delete from webhook_attempts a using webhook_deliveries d
              where d.org_id = p_org and d.environment in ('live', 'sandbox') and d.event_id = any (v_ids)
                and a.org_id = d.org_id and a.environment = d.environment and a.delivery_id = d.id;
@@ -155,7 +167,7 @@ def _history() -> None:
                     select d.id, d.org_id, d.environment from webhook_deliveries d
                      where d.org_id = e.org_id and d.environment = e.environment and d.webhook_id = e.id
                        and d.finished_at < p_before
-                     order by d.finished_at limit p_limit) d
+                     order by d.finished_at limit p_limit for update skip locked) d
                  where e.org_id = p_org limit p_limit) old;
             delete from webhook_attempts a
              where a.org_id = p_org and a.environment in ('live', 'sandbox') and a.delivery_id = any (v_ids);
