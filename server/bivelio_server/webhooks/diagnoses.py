@@ -26,6 +26,9 @@ _DIAGNOSES: Final = {
     ),
     "gone": Text("Respondió 410: ya no quiere mensajes.", "It answered 410: it wants no more messages."),
     "rejected": Text("Respondió con el estado {status}.", "It answered with status {status}."),
+    "webhook_deleted": Text(
+        "El webhook se borró antes de enviar nada.", "The webhook was deleted before anything was sent."
+    ),
     "interrupted": Text(
         "Se interrumpió por un fallo nuestro; no cuenta y se repite.",
         "It was interrupted by a failure of ours; it does not count and is made again.",

@@ -9,7 +9,7 @@ from sqlalchemy import Select, Text, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from bivelio_server.kit import json
-from bivelio_server.kit.context import Context
+from bivelio_server.kit.context import Context, OutgoingCall
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.rows import business, identity, only, page_of
 from bivelio_server.webhooks.delivery_schemas import DeliveryList
@@ -121,6 +121,16 @@ async def get(context: Context, webhook_id: str, *, lock: bool = False) -> Webho
     return await only(
         context.session, query.with_for_update(key_share=True) if lock else query, webhook_id, field="webhook_id"
     )
+
+
+async def find_for_call(call: OutgoingCall, webhook_id: str) -> WebhookEndpoint | None:
+    """An endpoint that is not deleted, in a transaction of its own: for what happens between two of an operation."""
+    wanted = business(WebhookEndpoint, call.caller).where(
+        WebhookEndpoint.id == webhook_id, WebhookEndpoint.deleted_at.is_(None)
+    )
+    async with call.services.database.transaction(call.caller) as session:
+        found: WebhookEndpoint | None = await session.scalar(wanted)
+    return found
 
 
 async def get_deleted(context: Context, webhook_id: str, *, since: datetime) -> WebhookEndpoint:

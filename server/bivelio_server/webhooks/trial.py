@@ -1,6 +1,6 @@
 """The test message: one attempt, now, that counts for nothing."""
 
-from base64 import b64decode, b64encode
+from typing import Final
 
 from bivelio_server.kit.context import Context, OutgoingCall
 from bivelio_server.kit.errors import IntegrationFailed
@@ -8,20 +8,21 @@ from bivelio_server.kit.models import Output
 from bivelio_server.webhooks import queries
 from bivelio_server.webhooks.messages import Message, render_body
 from bivelio_server.webhooks.schemas import WebhookTest, WebhookTestResult
-from bivelio_server.webhooks.secrets import SealedSecrets, SealedSigners, place_of
+from bivelio_server.webhooks.secrets import SealedSigners, place_of
 from bivelio_server.webhooks.sending import Outcome, send
+
+#: The error of a test whose endpoint was deleted before anything was sent.
+DELETED: Final = "webhook_deleted"
 
 
 class PreparedTest(Output):
-    """The attempt as recorded. What is prepared may be stored, so the secrets stay sealed (in base64)."""
+    """The attempt as recorded. What is prepared may be stored, so the secrets stay with the endpoint."""
 
     delivery_id: str
+    webhook_id: str
     url: str
     event: str
     body: str
-    place: str
-    present: list[str | None]
-    previous: list[str | None] | None
 
 
 async def prepare(context: Context, data: WebhookTest) -> PreparedTest:
@@ -30,26 +31,19 @@ async def prepare(context: Context, data: WebhookTest) -> PreparedTest:
     sample = context.services.events[event].sample.model_dump()
     told = context.services.catalogue.versions.event_data(endpoint.payload_version, event, sample)
     body = render_body(event, context.now, endpoint.id, told).decode()
-    place = place_of(context.caller.org_id, context.caller.environment, endpoint.id)
-    signers = SealedSigners.of(endpoint, place, context.now)
     delivery_id = await queries.add_test(context, endpoint, event, body)
     context.changed(
         "webhook_deliveries", delivery_id, None, {"webhook_id": endpoint.id, "kind": "test", "event": event}
     )
-    return PreparedTest(
-        delivery_id=delivery_id,
-        url=endpoint.url,
-        event=event,
-        body=body,
-        place=place,
-        present=_encode(signers.present),
-        previous=None if signers.previous is None else _encode(signers.previous),
-    )
+    return PreparedTest(delivery_id=delivery_id, webhook_id=endpoint.id, url=endpoint.url, event=event, body=body)
 
 
 async def perform(call: OutgoingCall, prepared: PreparedTest) -> Outcome:
-    previous = None if prepared.previous is None else _decode(prepared.previous, prepared.place)
-    signers = SealedSigners(_decode(prepared.present, prepared.place), previous).open(call.cipher)
+    endpoint = await queries.find_for_call(call, prepared.webhook_id)
+    if endpoint is None:
+        return Outcome(call.clock.now(), 0, None, DELETED)
+    place = place_of(call.caller.org_id, call.caller.environment, endpoint.id)
+    signers = SealedSigners.of(endpoint, place, call.clock.now()).open(call.cipher)
     message = Message(prepared.delivery_id, prepared.event, prepared.body.encode())
     return await send(call.http, call.clock, prepared.url, message, signers)
 
@@ -68,13 +62,3 @@ async def record(context: Context, prepared: PreparedTest, outcome: Outcome) -> 
 
 async def record_failure(context: Context, prepared: PreparedTest, error: IntegrationFailed) -> None:
     await record(context, prepared, Outcome(context.now, 0, None, error.code.lower()))
-
-
-def _encode(secrets: SealedSecrets) -> list[str | None]:
-    return [None if one is None else b64encode(one).decode() for one in (secrets.signing, secrets.standard)]
-
-
-def _decode(encoded: list[str | None], place: str) -> SealedSecrets:
-    signing, standard = encoded
-    assert signing is not None
-    return SealedSecrets(b64decode(signing), None if standard is None else b64decode(standard), place)

@@ -7,8 +7,13 @@ import psycopg
 import pytest
 import structlog
 
-from bivelio_server.kit.context import Services
+from bivelio_server.kit.caller import Caller, Environment
+from bivelio_server.kit.context import OutgoingCall, Services
+from bivelio_server.kit.execution import transaction
+from bivelio_server.kit.origin import Door, Origin
+from bivelio_server.webhooks import trial
 from bivelio_server.webhooks.operations import MAX_ENDPOINTS
+from bivelio_server.webhooks.schemas import WebhookTest
 from tests.webhooks.desk import Desk, create_contact
 from tests.webhooks.receiver import always, receiving
 from tests.webhooks.waiting import until
@@ -188,6 +193,25 @@ async def test_a_test_message_may_be_of_any_event(acme: Organization, desk: Desk
 
     assert [request.headers["x-bivelio-event"] for request in receiver.requests] == list(services.events)
     assert len(receiver.requests) == 13
+
+
+async def test_a_test_message_of_an_endpoint_deleted_meanwhile_fails_unsent(
+    acme: Organization, desk: Desk, services: Services
+) -> None:
+    caller = Caller(acme.id, Environment.live, "user:x", acme.owner_id, frozenset({"admin"}))
+    async with receiving() as receiver:
+        endpoint = await desk.endpoint(acme.live, receiver)
+        async with transaction(caller, services, Origin(Door.workflow)) as context:
+            prepared = await trial.prepare(context, WebhookTest(webhook_id=endpoint.id))
+        await acme.live.call("/v1/webhooks/delete", {"webhook_id": endpoint.id})
+
+        outcome = await trial.perform(OutgoingCall(services, caller, "key"), prepared)
+        async with transaction(caller, services, Origin(Door.workflow)) as context:
+            result = await trial.record(context, prepared, outcome)
+
+    assert receiver.requests == []
+    assert (result.status, result.error) == ("failed", "webhook_deleted")
+    assert endpoint.outcomes() == [("failed", None, "webhook_deleted")]
 
 
 @pytest.mark.usefixtures("worker")
