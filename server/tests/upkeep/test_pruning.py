@@ -1,5 +1,7 @@
 """What is old goes: by what each organisation keeps, in small pieces, and what was deleted once it cannot come back."""
 
+from uuid import UUID
+
 import psycopg
 import psycopg.types.json
 import pytest
@@ -248,6 +250,52 @@ async def test_a_deleted_organisation_goes_with_all_it_had_after_thirty_days(
     assert {name for name, rows in kept if rows} >= {"contacts", "organizations", "webhook_endpoints", "workflows"}
     assert {name for name, rows in rows_of(owner, acme.id) if rows} == set()
     assert rows_of(owner, rival.id) == before
+
+
+async def test_a_deleted_organisation_takes_its_people_with_it(
+    acme: Organization, rival: Organization, services: Services, owner: psycopg.Connection
+) -> None:
+    everybody = [acme.owner, acme.person("editor"), acme.person("viewer"), acme.person("viewer")]
+    _, only_here, elsewhere, awaited = (person.user_id for person in everybody)
+    for person in everybody:
+        _give_second_factor(owner, person.user_id)
+    _let_in(owner, rival, elsewhere)
+    gone_later = acme.world.organization("Later")
+    _let_in(owner, gone_later, awaited)
+    acme_owner = acme.owner_id
+    for organization, name in ((acme, "Acme"), (gone_later, "Later")):
+        await organization.owner.call("/v1/organization/delete", {"confirm_name": name})
+
+    owner.execute("update organizations set deleted_at = deleted_at - interval '31 days' where id = %s", (acme.id,))
+    await prune(services, PRUNINGS)
+    kept = _users(owner, acme_owner, only_here, elsewhere, awaited)
+    owner.execute(
+        "update organizations set deleted_at = deleted_at - interval '31 days' where id = %s", (gone_later.id,)
+    )
+    await prune(services, PRUNINGS)
+
+    assert kept == {elsewhere, awaited}
+    assert _users(owner, elsewhere, awaited) == {elsewhere}
+    left = owner.execute(
+        "select user_id from recovery_codes where user_id = any (%(ids)s)"
+        " union select user_id from user_identities where user_id = any (%(ids)s)"
+        " union select user_id from sign_in_sessions where user_id = any (%(ids)s)",
+        {"ids": [person.user_id for person in everybody]},
+    ).fetchall()
+    assert left == [(elsewhere,)]
+
+
+def _give_second_factor(owner: psycopg.Connection, user_id: UUID) -> None:
+    owner.execute("insert into recovery_codes values (%s, %s, now())", (user_id, user_id.bytes))
+    owner.execute("insert into user_identities values ('https://login.example.com', %s, %s, now())", (user_id, user_id))
+
+
+def _let_in(owner: psycopg.Connection, organization: Organization, user_id: UUID) -> None:
+    owner.execute("insert into members values (%s, %s, 'viewer', now())", (organization.id, user_id))
+
+
+def _users(owner: psycopg.Connection, *ids: UUID) -> set[UUID]:
+    return {user_id for (user_id,) in owner.execute("select id from users where id = any (%s)", (list(ids),))}
 
 
 async def filled(organization: Organization) -> None:

@@ -32,7 +32,8 @@ def _organizations() -> None:
             add column version int not null default 1,
             add column updated_at timestamptz not null default now(),
             add column deleted_at timestamptz,
-            add column deleted_by uuid;
+            add column deleted_by uuid,
+            add column deleted_members uuid[];
         -- A key goes with the member who made it, even if it is the successor of somebody else's.
         alter table api_keys
             drop constraint api_keys_org_id_successor_id_fkey,
@@ -64,6 +65,8 @@ def _organizations() -> None:
         declare
             v_org uuid := nullif(current_setting('app.org_id', true), '')::uuid;
         begin
+            update organizations set deleted_members = array(select m.user_id from members m where m.org_id = v_org)
+             where id = v_org;
             update sign_in_sessions set ended_at = p_now where org_id = v_org and ended_at is null;
             delete from members where org_id = v_org;
             delete from event_subscriptions where org_id = v_org;

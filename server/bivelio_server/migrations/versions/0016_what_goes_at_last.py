@@ -36,13 +36,15 @@ def _jobs() -> None:
 
 def _organizations() -> None:
     # Every table whose key begins with the organisation is found in the catalogue, those that refer to others first, so
-    # that a later feature is covered without doing anything. One that refers to itself goes in one piece.
+    # that a later feature is covered without doing anything. One that refers to itself goes in one piece. Its people go
+    # with it, unless they belong to another one, or to one that can still be brought back.
     op.execute(f"""
         create index organizations_deleted on organizations (deleted_at) where deleted_at is not null;
 
         create function erase_deleted_organizations(p_before timestamptz, p_limit int) returns int {_PRUNING} as $$
         declare
             v_org uuid;
+            v_people uuid[];
             v_table record;
             v_removed int;
         begin
@@ -78,7 +80,15 @@ def _organizations() -> None:
                 end if;
             end loop;
             delete from sign_in_sessions where org_id = v_org;
-            delete from organizations where id = v_org;
+            delete from organizations where id = v_org returning deleted_members into v_people;
+            -- Held before it is looked where else they belong, so that nobody is let in meanwhile.
+            perform from users u where u.id = any (v_people) order by u.id for update;
+            select array_agg(p.id) into v_people from unnest(v_people) p (id)
+             where not exists (select from members m where m.user_id = p.id)
+               and not exists (
+                select from organizations o where o.deleted_at is not null and p.id = any (o.deleted_members));
+            delete from sign_in_sessions where user_id = any (v_people);
+            delete from users where id = any (v_people);
             return 1;
         end $$;
     """)
