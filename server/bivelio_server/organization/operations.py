@@ -1,7 +1,7 @@
 """The organisation: its settings, its owner, its end; and the several that one person may belong to."""
 
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from bivelio_server.accounts.sessions import Visitor, open_session
 from bivelio_server.kit.caller import Scope
@@ -81,8 +81,7 @@ async def settings_schema(context: Context, data: NoInput) -> SettingsSchema:  #
     summary=Text("Crea otra organización, de la que eres propietario", "Create another organisation, which you own"),
 )  # fmt: skip
 async def create(context: Context, data: OrganizationCreate) -> Membership:
-    owned = [membership for membership in await _memberships(context) if membership.role == "owner"]
-    if len(owned) >= _MOST_OWNED:
+    if await _count_owned_alone(context, context.caller.user_id) >= _MOST_OWNED:
         raise Conflict(_TOO_MANY)
     org_id = uuid4()
     await queries.create_organization(context, org_id, data.name)
@@ -120,11 +119,13 @@ async def switch(context: Context, data: OrganizationReference) -> SwitchedSessi
 
 @feature.operation(
     "transfer", scope=Scope.admin, effect=Effect.transactional, who=Who.owner, live_only=True, irreversible=True,
-    errors=[NotFound],
+    errors=[NotFound, Conflict],
     summary=Text("Cede la organización a otro miembro", "Hand the organisation over to another member"),
 )  # fmt: skip
 async def transfer(context: Context, data: OwnershipTransfer) -> Transferred:
     owner_id = await hand_over(context, data.user_id)
+    if await _count_owned_alone(context, owner_id) > _MOST_OWNED:
+        raise Conflict(_THEY_HAVE_TOO_MANY, details={"field": "user_id"})
     return Transferred(owner_id=owner_id, former_owner_id=context.caller.user_id)
 
 
@@ -146,6 +147,11 @@ async def delete(context: Context, data: OrganizationDelete) -> OrganizationView
     return _view(row)
 
 
+async def _count_owned_alone(context: Context, user_id: UUID) -> int:
+    """How many a person owns; until the transaction ends, nobody else gets to count them."""
+    return sum(row.role == "owner" for row in await queries.list_organizations_alone(context, user_id))
+
+
 async def _memberships(context: Context) -> list[Membership]:
     return [
         Membership(
@@ -162,6 +168,10 @@ def _view(row: Organization) -> OrganizationView:
 
 _TOO_MANY: Final = Text(
     f"Ya eres propietario de {_MOST_OWNED} organizaciones.", f"You own {_MOST_OWNED} organisations already."
+)
+_THEY_HAVE_TOO_MANY: Final = Text(
+    f"Esa persona ya es propietaria de {_MOST_OWNED} organizaciones.",
+    f"That person owns {_MOST_OWNED} organisations already.",
 )
 _NOT_THE_NAME: Final = Text(
     "El campo 'confirm_name' debe ser el nombre exacto de la organización.",

@@ -10,6 +10,7 @@ from bivelio_server.kit.errors import NotFound
 from bivelio_server.organization.models import Organization
 
 _MINE: Final = "select id, name, plan, role, created_at from organizations_of(%(user_id)s)"
+_OWN_ALONE: Final = "select pg_advisory_xact_lock(hashtextextended(concat_ws(' ', 'owner', %(user_id)s::uuid), 0))"
 _SESSION: Final = """
     select a.email, s.address, s.user_agent
       from account_of(%(user_id)s) a
@@ -31,6 +32,12 @@ async def hold_organization(context: Context, *, ending: bool = False) -> Organi
 async def list_organizations(context: Context) -> list[Any]:
     """Those that the caller's person belongs to, longest first."""
     return await context.session.run(_MINE, {"user_id": context.caller.user_id})
+
+
+async def list_organizations_alone(context: Context, user_id: UUID) -> list[Any]:
+    """Those that a person belongs to; until the transaction ends, nobody else gets to list them in this way."""
+    await context.session.run(_OWN_ALONE, {"user_id": user_id})
+    return await context.session.run(_MINE, {"user_id": user_id})
 
 
 async def present_session(context: Context) -> Any:

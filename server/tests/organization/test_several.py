@@ -1,5 +1,6 @@
 """One person, several organisations."""
 
+import asyncio
 from uuid import uuid4
 
 import httpx2
@@ -39,6 +40,27 @@ async def test_nobody_owns_them_without_end(acme: Organization, owner: psycopg.C
     reply = await acme.owner.post(CREATE, {"name": "Una más"})
 
     assert (reply.status_code, reply.json()["error"]["code"]) == (409, "CONFLICT")
+
+
+async def test_nor_by_asking_for_several_at_once(acme: Organization, owner: psycopg.Connection) -> None:
+    person = acme.owner
+    owner.execute(
+        "select create_organization(gen_random_uuid(), 'x', %s, now()) from generate_series(1, 48)", (person.user_id,)
+    )
+
+    replies = await asyncio.gather(*(person.post(CREATE, {"name": "Una más"}) for _ in range(4)))
+
+    assert sorted(reply.status_code for reply in replies) == [200, 409, 409, 409]
+
+
+async def test_nor_by_being_handed_them(acme: Organization, owner: psycopg.Connection) -> None:
+    rich = acme.member("admin")
+    owner.execute("select create_organization(gen_random_uuid(), 'x', %s, now()) from generate_series(1, 50)", (rich,))
+
+    reply = await acme.owner.post("/v1/organization/transfer", {"user_id": str(rich)})
+
+    assert (reply.status_code, reply.json()["error"]["details"]["field"]) == (409, "user_id")
+    assert acme.owner_id != rich
 
 
 async def test_switching_opens_a_session_there(acme: Organization) -> None:
