@@ -55,6 +55,7 @@ from bivelio_server.mail import MAIL, outbox
 from bivelio_server.members import operations as members
 from bivelio_server.members.acceptance import AcceptInvitation
 from bivelio_server.members.documentation import INVITATION_MODELS, invitation_paths
+from bivelio_server.members.page import invitation_routes
 from bivelio_server.metrics import metrics
 from bivelio_server.notices import mailing
 from bivelio_server.notices import operations as notices
@@ -164,6 +165,7 @@ def create_app(services: Services, installation: Installation) -> Starlette:
             Route(job_files.PATH, behind(job_files.Downloads(services)), methods=["GET"]),
             Mount("/v1", behind(OperationsDoor(services))),
             *_operator_routes(services),
+            *invitation_routes(),
             *reference_routes(openapi_document(services.catalogue, "/")),
         ],
         exception_handlers={HTTPException: render_http_exception},

@@ -12,6 +12,7 @@ from typing import Final, get_args
 
 import psycopg
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from bivelio_server.accounts.provisioning import Provisioned, ProvisionRequest, provision
 from bivelio_server.accounts.roles import Plan
@@ -48,9 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (InstallationError, EmbeddedPostgresError, BackupError, RotationError, psycopg.OperationalError) as error:
         sys.exit(f"bivelio-server: {error}")
     except ValidationError as error:
-        sys.exit("bivelio-server: " + "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors()))
+        sys.exit("bivelio-server: " + "; ".join(_told(item) for item in error.errors()))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _told(problem: ErrorDetails) -> str:
+    name = str(problem["loc"][0])
+    return f"{name}: " + problem["msg"].replace("{field}", name)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
             subparser.add_argument("--first-organization", action="store_true", help="make one when there is none")
         if name == "provision":
             subparser.add_argument("--organization", required=True)
-            subparser.add_argument("--plan", choices=get_args(Plan), default="starter")
+            subparser.add_argument("--plan", choices=get_args(Plan), help="starter for a new one")
             subparser.add_argument("--email", required=True)
             subparser.add_argument("--password", required=True, help="of the owner, if that is a new person")
             subparser.add_argument("--reset-password", action="store_true", help="also if the owner is known already")

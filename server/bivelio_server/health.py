@@ -23,7 +23,7 @@ def readyz(services: Services) -> Endpoint:
 
     async def answer(request: Request) -> Response:
         if request.app.state.draining:
-            raise Unavailable
+            return json_response({"status": "draining"}, 503)
         row = await services.database.call("select version_num from alembic_version")
         if row is None or row[0] < newest:
             raise Unavailable

@@ -21,7 +21,7 @@ _ALL_SCOPES: Final = [scope.value for scope in Scope]
 
 class ProvisionRequest(BaseModel):
     organization: Name
-    plan: Plan
+    plan: Plan | None = None
     email: Email
     password: str
     reset_password: bool = False
@@ -50,8 +50,8 @@ class Provisioned:
 def provision(owner_url: str, request: ProvisionRequest) -> Provisioned:
     """The organisation of that name and owner, made when missing, with fresh keys.
 
-    The password is that of a new person; one who is known keeps theirs unless `reset_password`. Limits and credits are
-    those of the plan where none are given.
+    The password is that of a new person; one who is known keeps theirs unless `reset_password`. Plan, limits
+    and credits stay as they are where none are given: for a new organisation `starter`, and what its plan gives.
     """
     now = datetime.now(UTC)
     with psycopg.connect(owner_url) as connection:
@@ -81,7 +81,7 @@ def _user(connection: psycopg.Connection, request: ProvisionRequest, now: dateti
 
 def _organisation(connection: psycopg.Connection, request: ProvisionRequest, user_id: UUID, now: datetime) -> UUID:
     found = connection.execute(
-        "update organizations o set plan = %s from members m"
+        "update organizations o set plan = coalesce(%s, o.plan) from members m"
         " where o.name = %s and m.org_id = o.id and m.user_id = %s and m.role = 'owner' and o.deleted_at is null"
         " returning o.id",
         (request.plan, request.organization, user_id),
@@ -92,7 +92,7 @@ def _organisation(connection: psycopg.Connection, request: ProvisionRequest, use
     org_id = uuid4()
     connection.execute(
         "insert into organizations (id, name, plan, created_at) values (%s, %s, %s, %s)",
-        (org_id, request.organization, request.plan, now),
+        (org_id, request.organization, request.plan or "starter", now),
     )
     connection.execute(
         "insert into members (org_id, user_id, role, created_at) values (%s, %s, 'owner', %s)",
@@ -103,7 +103,8 @@ def _organisation(connection: psycopg.Connection, request: ProvisionRequest, use
 
 def _set_limits(connection: psycopg.Connection, request: ProvisionRequest, org_id: UUID) -> None:
     connection.execute(
-        "update organizations set requests_per_minute = %s, requests_per_second = %s, monthly_credits = %s"
+        "update organizations set requests_per_minute = coalesce(%s, requests_per_minute),"
+        " requests_per_second = coalesce(%s, requests_per_second), monthly_credits = coalesce(%s, monthly_credits)"
         " where id = %s",
         (request.requests_per_minute, request.requests_per_second, request.monthly_credits, org_id),
     )

@@ -15,6 +15,7 @@ from bivelio_server.members import queries
 from bivelio_server.members.mailing import mail_invitation
 from bivelio_server.members.membership import hold_member, refuse_owner, remove, require_may_give
 from bivelio_server.members.models import Invitation, Member
+from bivelio_server.members.page import PATH
 from bivelio_server.members.schemas import (
     CreatedInvitation,
     InvitationList,
@@ -32,7 +33,7 @@ from bivelio_server.members.schemas import (
 
 _INVITATION_LIFE: Final = timedelta(days=7)
 #: Where the dashboard will ask for a password; the token is after the mark, so that no server logs it.
-_LINK: Final = "/invitation#token={token}"
+_LINK: Final = PATH + "#token={token}"
 
 feature: Final = Feature(
     "members", doors=DIRECT_DOORS, doors_reason="an automation must not be able to let people in or out"

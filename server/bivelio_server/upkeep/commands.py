@@ -83,7 +83,8 @@ def _restore(settings: Settings, options: argparse.Namespace) -> None:
         act(settings, options.file, _passphrase(options), _tell)
     except psycopg.Error as error:
         raise BackupError(str(error).strip()) from error
-    _tell("The backup can be restored." if options.verify else "Restored. Start it: bivelio-server serve")
+    where = "" if settings.database_url is not None else f" --data-dir {settings.data_dir}"
+    _tell("The backup can be restored." if options.verify else f"Restored. Start it: bivelio-server serve{where}")
 
 
 def _examine(settings: Settings, options: argparse.Namespace) -> None:

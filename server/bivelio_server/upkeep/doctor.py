@@ -139,6 +139,9 @@ def _database(settings: Settings) -> Iterator[Finding]:
     if embedded and not (settings.data_dir / "postgres" / "cluster").exists():
         yield warning("database", "there is none yet", "start the server: bivelio-server serve")
         return
+    if settings.secret_key is None and not (settings.data_dir / "secret.key").exists():
+        yield warning("database", "not looked at: opening it would make a new secret key", "mend the secret key first")
+        return
     try:
         with installation(settings) as place:
             yield ok("database", "embedded, running" if embedded else "the operator's own")

@@ -27,7 +27,7 @@ from tests.acceptance.installation import EMAIL, PASSWORD, Installation, Process
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
 
-BACKUPS = 20
+BACKUPS = int(os.environ.get("BIVELIO_BACKUPS", "6"))
 CLIENTS = 4
 PAUSE_SECONDS = 0.03
 #: What one request commits together, counted the same in every snapshot.

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -251,3 +252,13 @@ async def test_who_joined_is_in_the_audit_log(acme: Organization, owner: psycopg
         (acme.id,),
     ).fetchone()
     assert row == ("auth.accept_invitation", f"user:{user_id}", "editor")
+
+
+async def test_the_link_leads_to_a_page_that_asks_for_name_and_password(acme: Organization) -> None:
+    made = await acme.live.call(INVITE, {"email": fresh_email(), "role": "viewer"})
+
+    page = await acme.world.http.get(urlsplit(made["link"]).path)
+
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert (await acme.world.http.get("/invitation/accept.js")).status_code == 200
