@@ -51,8 +51,9 @@ async def _begin(batch: Batch) -> None:
 async def _forget_files(batch: Batch) -> None:
     person = batch.params["person"]
     mentioned = [*person["known"], person["id"].lower()]
-    batch.count("files", await forget_files_about(batch.context, mentioned))
-    batch.cursor["phase"] = "tables"
+    last, forgotten = await forget_files_about(batch.context, mentioned, batch.cursor.get("file", ""))
+    batch.count("files", forgotten)
+    batch.cursor.update({"file": last} if last is not None else {"phase": "tables"})
 
 
 async def _walk(batch: Batch) -> None:

@@ -11,20 +11,21 @@ from bivelio_server.kit.rows import identity
 from bivelio_server.kit.text import Text
 
 
-async def forget_files_about(context: Context, mentioned: Sequence[str]) -> int:
-    """Delete every file with one of these texts (in lower case) in it; how many there were.
+async def forget_files_about(context: Context, mentioned: Sequence[str], after: str) -> tuple[str | None, int]:
+    """Delete those of the next files after that id that have one of these texts (in lower case) in them.
 
-    A job that still reads or writes such a file fails: it would bring back what is being erased.
+    Gives where it got to (None at the end), and of how many jobs files were deleted. A job that still reads or
+    writes such a file fails: it would bring back what is being erased.
     """
-    found = await queries.files_that_mention(context, mentioned)
-    for job_id, task_id in found:
+    last, found = await queries.files_that_mention(context, mentioned, after)
+    for job_id, task_id in found.items():
         if task_id is not None:
             await cancel_task(context, task_id)
         error = {"code": Conflict.code, "message_es": _ERASED.es, "message_en": _ERASED.en}
         key = {**identity(context.caller), "id": job_id}
         await queries.fail(context.session, key, error, context.now)
         await queries.forget_files(context.session, identity(context.caller), job_id, "input", "output")
-    return len(found)
+    return last, len(found)
 
 
 _ERASED: Final = Text(

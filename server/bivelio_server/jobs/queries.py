@@ -53,15 +53,22 @@ _FAIL: Final = """
            started_at = coalesce(started_at, %(now)s)
      where org_id = %(org_id)s and environment = %(environment)s and id = %(id)s and finished_at is null
 """
+#: The next files, about as many bytes of them as can be searched in a second.
 _MENTIONING: Final = """
-    select j.id, case when j.finished_at is null then j.task_id end as task_id
-      from jobs j
-     where j.org_id = %(org_id)s and j.environment = %(environment)s and exists (
-        select from job_files f
-          join job_file_pieces p on p.org_id = f.org_id and p.environment = f.environment and p.file_id = f.id
-         where f.org_id = j.org_id and f.environment = j.environment and f.job_id = j.id
-           and mentions(readable(p.content), %(mentioned)s))
-     order by j.id
+    with following as materialized (
+        select f.id, f.job_id, sum(f.bytes) over (order by f.id) - f.bytes as before
+          from job_files f
+         where f.org_id = %(org_id)s and f.environment = %(environment)s and f.id > %(after)s
+         order by f.id limit 100
+    )
+    select w.id as file_id, j.id, case when j.finished_at is null then j.task_id end as task_id, exists (
+        select from job_file_pieces p
+         where p.org_id = j.org_id and p.environment = j.environment and p.file_id = w.id
+           and mentions(readable(p.content), %(mentioned)s)) as mentioning
+      from following w
+      join jobs j on j.org_id = %(org_id)s and j.environment = %(environment)s and j.id = w.job_id
+     where w.before < 8388608
+     order by w.id
 """
 _MAKE_FILE: Final = """
     insert into job_files (org_id, environment, id, job_id, role, name, media_type, bytes, created_at)
@@ -203,10 +210,14 @@ async def existing_files(context: Context, file_ids: list[str]) -> set[str]:
     return {row.id for row in rows}
 
 
-async def files_that_mention(context: Context, mentioned: Sequence[str]) -> list[tuple[str, UUID | None]]:
-    """The jobs that have such files, with the tasks of those that have not ended."""
-    rows = await context.session.run(_MENTIONING, {**identity(context.caller), "mentioned": list(mentioned)})
-    return [(row.id, row.task_id) for row in rows]
+async def files_that_mention(
+    context: Context, mentioned: Sequence[str], after: str
+) -> tuple[str | None, dict[str, UUID | None]]:
+    """Of the next files after that id: where it got to (None at the end), and the jobs whose files mention one of these
+    texts, with the tasks of those that have not ended."""
+    values = {"mentioned": list(mentioned), "after": after}
+    rows = await context.session.run(_MENTIONING, {**identity(context.caller), **values})
+    return rows[-1].file_id if rows else None, {row.id: row.task_id for row in rows if row.mentioning}
 
 
 async def file(session: Transaction, key: dict[str, Any]) -> Any:

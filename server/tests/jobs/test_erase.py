@@ -10,6 +10,7 @@ import pytest
 from psycopg import sql
 
 from bivelio_server.app import HANDLERS, LANES
+from bivelio_server.contacts import erasing
 from bivelio_server.kit.context import Services
 from tests.contacts.arranging import contact
 from tests.jobs.arranging import Json, contacts, done, imported, started
@@ -89,6 +90,21 @@ async def test_nothing_of_the_person_is_left(acme: Organization, person: Json, o
     assert found["result"]["rows"] > 10
     assert (await acme.live.post("/v1/contacts/get", {"id": person["id"]})).status_code == 404
     assert (await acme.live.post("/v1/contacts/history", {"id": person["id"]})).status_code == 404
+
+
+async def test_however_small_the_batches(
+    acme: Organization, person: Json, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every row is looked at, in whatever key it is the second."""
+    monkeypatch.setattr(erasing, "BATCH", 1)
+    for number in range(3):
+        headers = {**acme.live.headers, "Idempotency-Key": f"canary-{number}"}
+        data = {"data": {"id": person["id"], "tags": [f"t{number}"]}}
+        await acme.live.http.post("/v1/contacts/update", json=data, headers=headers)
+
+    await done(acme.live, "/v1/contacts/erase", {"id": person["id"]})
+
+    assert {column for column in hits(owner, acme) if column not in KEPT} == set()
 
 
 async def test_nobody_else_is_touched(acme: Organization, rival: Organization, owner: psycopg.Connection) -> None:

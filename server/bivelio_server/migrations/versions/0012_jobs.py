@@ -271,7 +271,8 @@ def _erasure() -> None:
              order by 1
         $$;
 
-        -- Looks at the rows of `p_table` after the key `p_after`, about `p_limit` of them. `last` is null at the end.
+        -- Looks at the `p_limit` rows of `p_table` after the key `p_after`: an array in JSON of what the primary key has
+        -- beside the tenant. `last` is the key to go on from, null at the end.
         create function erase_person(p_job text, p_table text, p_after text, p_limit int, out last text, out erased bigint)
         language plpgsql security definer set search_path = public, pg_temp as $$
         declare
@@ -279,8 +280,9 @@ def _erasure() -> None:
             v_environment text := current_setting('app.environment', true);
             v_person jsonb;
             v_word text;
-            v_key text;
-            v_type text;
+            v_columns text;
+            v_backwards text;
+            v_bound text;
             v_where text := 't.org_id = $1';
             v_all text;
             v_bytes text;
@@ -296,31 +298,38 @@ def _erasure() -> None:
             if v_person is null or p_table not in (select personal_tables()) then
                 raise exception 'No such erasure' using errcode = 'insufficient_privilege';
             end if;
-            if exists (select from pg_attribute a where a.attrelid = p_table::regclass and a.attname = 'environment'
-                        and not a.attisdropped) then
-                v_where := v_where || ' and t.environment is not distinct from $2';
-            end if;
+            -- Only `=` reaches the index of the key, and no environment that is part of a key is null.
+            v_where := v_where || coalesce((
+                select case when a.attnotnull then ' and t.environment = $2'
+                            else ' and t.environment is not distinct from $2' end
+                  from pg_attribute a
+                 where a.attrelid = p_table::regclass and a.attname = 'environment' and not a.attisdropped), '');
             if p_table = 'jobs' then
                 v_where := v_where || format(' and t.id <> %L', p_job);
             end if;
 
-            select a.attname, format_type(a.atttypid, a.atttypmod) into v_key, v_type
-              from pg_index i
-              cross join unnest(i.indkey::int[]) with ordinality as k (number, position)
-              join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.number
-             where i.indrelid = p_table::regclass and i.indisprimary and a.attname not in ('org_id', 'environment')
-             order by k.position limit 1;
-            if v_key is not null then
+            select string_agg(format('t.%I', c.attname), ', ' order by c.place),
+                   string_agg(format('t.%I desc', c.attname), ', ' order by c.place),
+                   string_agg(format('(%%1$s::jsonb ->> %s)::%s', c.place - 1, c.type), ', ' order by c.place)
+              into v_columns, v_backwards, v_bound
+              from (
+                select a.attname, format_type(a.atttypid, a.atttypmod) as type,
+                       row_number() over (order by k.position) as place
+                  from pg_index i
+                  cross join unnest(i.indkey::int[]) with ordinality as k (number, position)
+                  join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.number
+                 where i.indrelid = p_table::regclass and i.indisprimary and a.attname not in ('org_id', 'environment')) c;
+            if v_columns is not null then
+                v_where := v_where || format(' and ($3 is null or (%s) > (%s))', v_columns, format(v_bound, '$3'));
                 execute format(
-                    'select (array_agg(w.k order by w.k desc))[1]::text from (select t.%1$I as k from %2$I t
-                      where %3$s and ($3 is null or t.%1$I > $3::%4$s) order by t.%1$I limit $4) w',
-                    v_key, p_table, v_where, v_type)
+                    'select jsonb_build_array(%1$s)::text
+                       from (select %1$s from %2$I t where %3$s order by %1$s limit $4) t order by %4$s limit 1',
+                    v_columns, p_table, v_where, v_backwards)
                 into last using v_org, v_environment, p_after, p_limit;
                 if last is null then
                     return;
                 end if;
-                v_where := v_where || format(' and ($3 is null or t.%1$I > $3::%2$s) and t.%1$I <= %3$L::%2$s',
-                                             v_key, v_type, last);
+                v_where := v_where || format(' and (%s) <= (%s)', v_columns, format(v_bound, quote_literal(last)));
             end if;
 
             -- A row mentions the person in any of its columns; whose row it is, its plain texts say.
