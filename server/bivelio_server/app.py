@@ -193,19 +193,14 @@ def _operator_routes(services: Services) -> list[Route]:
     ]
 
 
-def _paths_of_no_operation(refs: dict[Any, Any]) -> dict[str, Any]:
-    return {**auth_paths(refs), **invitation_paths(refs), **oidc_paths(refs), **download_paths(refs)}
-
-
 def openapi_document(catalogue: Catalogue, address: str) -> dict[str, Any]:
     extra = {
-        "paths": lambda refs: {
-            **auth_paths(refs),
-            **invitation_paths(refs),
-            **oidc_paths(refs),
-            **download_paths(refs),
-        },
+        "paths": _paths_of_no_operation,
         "webhooks": partial(event_webhooks, EVENTS),
         "models": [*AUTH_MODELS, *INVITATION_MODELS, *OIDC_MODELS, *event_models(EVENTS)],
     }
     return build_document(catalogue, version=VERSION, address=address, extra=extra)
+
+
+def _paths_of_no_operation(refs: dict[Any, Any]) -> dict[str, Any]:
+    return {**auth_paths(refs), **invitation_paths(refs), **oidc_paths(refs), **download_paths(refs)}

@@ -8,7 +8,6 @@ from bivelio_server.account.schemas import (
     BegunSecondFactor,
     EndedSessions,
     LeftOrganization,
-    NoInput,
     PasswordChange,
     RecoveryCodes,
     SecondFactorBegin,
@@ -34,6 +33,7 @@ from bivelio_server.kit.changes import MASK
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import Conflict, Impossible, NotAuthenticated, NotFound, Problem, TooManyRequests
 from bivelio_server.kit.ids import uuid_of
+from bivelio_server.kit.models import Nothing
 from bivelio_server.kit.operations import DIRECT_DOORS, Effect, Feature, Who
 from bivelio_server.kit.text import Text
 from bivelio_server.members.membership import leave, role_of
@@ -46,7 +46,7 @@ _check_password: Final = PasswordCheck()
     "get", scope=Scope.read, effect=Effect.read, who=Who.person,
     summary=Text("Obtiene tu cuenta", "Get your account"),
 )  # fmt: skip
-async def get(context: Context, data: NoInput) -> AccountView:  # noqa: ARG001 - every operation takes one
+async def get(context: Context, data: Nothing) -> AccountView:  # noqa: ARG001 - every operation takes one
     account, caller = await queries.account(context), context.caller
     return AccountView(
         user_id=caller.user_id, email=account.email, name=account.name, organization_id=caller.org_id,
@@ -115,7 +115,7 @@ async def disable_second_factor(context: Context, data: SecondFactorProof) -> Ac
     await _proven_twice(context, data)
     await queries.drop_second_factor(context)
     _note(context, second_factor=False)
-    return await get(context, NoInput())
+    return await get(context, Nothing())
 
 
 @feature.operation(
@@ -135,7 +135,7 @@ async def replace_recovery_codes(context: Context, data: SecondFactorProof) -> R
     "list_sessions", scope=Scope.read, effect=Effect.read, who=Who.person,
     summary=Text("Lista tus sesiones abiertas", "List your open sessions"),
 )  # fmt: skip
-async def list_sessions(context: Context, data: NoInput) -> SessionList:  # noqa: ARG001 - every operation takes one
+async def list_sessions(context: Context, data: Nothing) -> SessionList:  # noqa: ARG001 - every operation takes one
     current = context.caller.session_id
     rows = await queries.sessions(context)
     return SessionList(sessions=[SessionView(current=row.id == current, **row._asdict()) for row in rows])
@@ -155,7 +155,7 @@ async def revoke_session(context: Context, data: SessionReference) -> EndedSessi
     "revoke_other_sessions", scope=Scope.read, effect=Effect.transactional, who=Who.person,
     summary=Text("Cierra todas tus sesiones menos esta", "End all your sessions but this one"),
 )  # fmt: skip
-async def revoke_other_sessions(context: Context, data: NoInput) -> EndedSessions:  # noqa: ARG001 - every operation takes one
+async def revoke_other_sessions(context: Context, data: Nothing) -> EndedSessions:  # noqa: ARG001 - every operation takes one
     return EndedSessions(ended=await queries.end_other_sessions(context))
 
 
@@ -163,7 +163,7 @@ async def revoke_other_sessions(context: Context, data: NoInput) -> EndedSession
     "sign_out", scope=Scope.read, effect=Effect.transactional, who=Who.person,
     summary=Text("Cierra esta sesión", "End this session"),
 )  # fmt: skip
-async def sign_out(context: Context, data: NoInput) -> EndedSessions:  # noqa: ARG001 - every operation takes one
+async def sign_out(context: Context, data: Nothing) -> EndedSessions:  # noqa: ARG001 - every operation takes one
     assert context.caller.session_id is not None
     return EndedSessions(ended=int(await queries.end_session(context, context.caller.session_id)))
 
@@ -173,7 +173,7 @@ async def sign_out(context: Context, data: NoInput) -> EndedSessions:  # noqa: A
     live_only=True, errors=[Conflict],
     summary=Text("Abandona la organización de esta sesión", "Leave the organisation of this session"),
 )  # fmt: skip
-async def leave_organization(context: Context, data: NoInput) -> LeftOrganization:  # noqa: ARG001 - every operation takes one
+async def leave_organization(context: Context, data: Nothing) -> LeftOrganization:  # noqa: ARG001 - every operation takes one
     await leave(context)
     return LeftOrganization(organization_id=context.caller.org_id)
 

@@ -13,10 +13,6 @@ from bivelio_server.kit.models import Id, Input, Output
 _CODE = Field(max_length=40, examples=["123456"], description="Of the authenticator app, or a recovery code.")
 
 
-class NoInput(Input):
-    pass
-
-
 class PasswordChange(Input):
     current_password: Password
     new_password: NewPassword

@@ -8,7 +8,7 @@ from bivelio_server.accounts import queries, web_origins
 from bivelio_server.accounts.api_keys import is_offered
 from bivelio_server.accounts.models import APIKey
 from bivelio_server.accounts.schemas import KeyCreate
-from bivelio_server.kit.caller import Environment, Scope, expand_rights
+from bivelio_server.kit.caller import Environment, Scope, covers, expand_rights
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import Conflict, Impossible, InsufficientScope, Problem
 from bivelio_server.kit.text import Text
@@ -45,13 +45,13 @@ def require_held(context: Context, scopes: Iterable[str], text: Text | None = No
 async def require_within_maker(context: Context, row: APIKey, scopes: list[str]) -> None:
     """That what `scopes` add is what the key's maker may do now. Raises InsufficientScope."""
     present = expand_rights(row.scopes)
-    added = [right for right in scopes if not _grants(present, right)]
+    added = [right for right in scopes if not covers(present, right)]
     if not added:
         return
     maker = f"key:{row.created_by_key}" if row.created_by_key else f"user:{row.created_by}"
     rights = await queries.present_rights(context, maker)
     for right in added:
-        if not _grants(rights, right):
+        if not covers(rights, right):
             raise InsufficientScope(_BEYOND_MAKER.format(scope=right), details={"field": "scopes"})
 
 
@@ -91,10 +91,6 @@ def origins_of(key_type: str, origins: list[str]) -> list[str]:
 
 def _end_of(key: APIKey) -> datetime | None:
     return min((moment for moment in (key.expires_at, key.retires_at) if moment is not None), default=None)
-
-
-def _grants(rights: frozenset[str], right: str) -> bool:
-    return right in rights or right.rpartition(":")[2] in rights
 
 
 _SANDBOX_MAKES_SANDBOX: Final = Text(

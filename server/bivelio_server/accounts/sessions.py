@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -11,7 +11,6 @@ from starlette.requests import Request
 
 from bivelio_server.kit.caller import Environment, Session
 from bivelio_server.kit.context import Services
-from bivelio_server.kit.db import Database
 from bivelio_server.kit.errors import CredentialsExpired, NotAuthenticated
 from bivelio_server.kit.models import Output
 
@@ -79,18 +78,6 @@ async def refresh(services: Services, refresh_token: str, visitor: Visitor) -> T
         raise CredentialsExpired
     _, session_id, org_id, environment, user_id, email = row
     return _tokens(services, Session(session_id, user_id, org_id, Environment(environment)), email, successor)
-
-
-async def purge_expired_sessions(database: Database, now: datetime) -> int:
-    """Remove sessions, refresh tokens and one-time codes that nobody can use any more; how many rows that were."""
-    removed = 0
-    while True:
-        row = await database.call("select purge_expired_sessions(%s)", (now,))
-        assert row is not None
-        batch: int = row[0]
-        removed += batch
-        if batch == 0:
-            return removed
 
 
 def new_secret() -> str:

@@ -84,8 +84,13 @@ def intersect_rights(held: Iterable[str], limit: Iterable[str]) -> frozenset[str
     """The rights that both sets grant; a wide right (`write`) covers the narrow ones (`contacts:write`)."""
     mine, theirs = expand_rights(held), expand_rights(limit)
     return frozenset(
-        {right for right in mine if _covers(theirs, right)} | {right for right in theirs if _covers(mine, right)}
+        {right for right in mine if covers(theirs, right)} | {right for right in theirs if covers(mine, right)}
     )
+
+
+def covers(rights: frozenset[str], right: str) -> bool:
+    """Whether one of these is the right itself, or the wide one (`write`) that covers it (`contacts:write`)."""
+    return right in rights or right.rpartition(":")[2] in rights
 
 
 def expand_rights(rights: Iterable[str]) -> frozenset[str]:
@@ -100,7 +105,3 @@ def expand_rights(rights: Iterable[str]) -> frozenset[str]:
 
 def _allows(rights: frozenset[str], scope: Scope, resource: str) -> bool:
     return scope.value in rights or f"{resource}:{scope.value}" in rights
-
-
-def _covers(rights: frozenset[str], right: str) -> bool:
-    return right in rights or right.rpartition(":")[2] in rights

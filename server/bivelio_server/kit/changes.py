@@ -1,7 +1,7 @@
 """What a transaction changes, as its session sees it: the matter of the audit log.
 
-Every mapped row counts. A column declared with `info={"audit": "secret"}` is masked, as bytes always are; one with
-`info={"audit": "derived"}` says nothing of its own and is left out. A class with `__audited__ = False` keeps out of it.
+Every mapped row counts. A column declared with `info=SECRET` is masked, as bytes always are; one with
+`info=DERIVED` says nothing of its own and is left out. A class with `__audited__ = False` keeps out of it.
 """
 
 from collections.abc import Callable, Mapping

@@ -23,6 +23,10 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class Nothing(Input):
+    """The input of an operation that asks for nothing."""
+
+
 class Output(BaseModel):
     """What a caller receives: every field always present, unknown is null."""
 

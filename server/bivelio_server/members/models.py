@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bivelio_server.kit.rows import Moment, OrganisationRow
+from bivelio_server.kit.rows import SECRET, Moment, OrganisationRow
 
 
 class Member(OrganisationRow):
@@ -25,7 +25,7 @@ class Invitation(OrganisationRow):
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     email: Mapped[str] = mapped_column(Text)
     role: Mapped[str] = mapped_column(Text)
-    digest: Mapped[bytes] = mapped_column(LargeBinary, info={"audit": "secret"})
+    digest: Mapped[bytes] = mapped_column(LargeBinary, info=SECRET)
     invited_by: Mapped[UUID]
     invited_by_key: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Moment)

@@ -8,6 +8,7 @@ from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import Conflict, Impossible, NotFound, Problem, StaleVersion, null_refused
 from bivelio_server.kit.ids import uuid_of
+from bivelio_server.kit.models import Nothing
 from bivelio_server.kit.operations import DIRECT_DOORS, Effect, Feature, Who
 from bivelio_server.kit.text import Text
 from bivelio_server.members.membership import hand_over, require_owner
@@ -16,7 +17,6 @@ from bivelio_server.organization.models import Organization
 from bivelio_server.organization.schemas import (
     Membership,
     Memberships,
-    NoInput,
     OrganizationCreate,
     OrganizationDelete,
     OrganizationReference,
@@ -41,7 +41,7 @@ feature: Final = Feature(
     "get", scope=Scope.admin, effect=Effect.read,
     summary=Text("Obtiene la organización y sus ajustes", "Get the organisation and its settings"),
 )  # fmt: skip
-async def get(context: Context, data: NoInput) -> OrganizationView:  # noqa: ARG001 - every operation takes one
+async def get(context: Context, data: Nothing) -> OrganizationView:  # noqa: ARG001 - every operation takes one
     return _view(await queries.get_organization(context))
 
 
@@ -72,7 +72,7 @@ async def update(context: Context, data: OrganizationUpdate) -> OrganizationView
     "settings_schema", scope=Scope.admin, effect=Effect.read,
     summary=Text("Describe los ajustes como JSON Schema", "Describe the settings as a JSON schema"),
 )  # fmt: skip
-async def settings_schema(context: Context, data: NoInput) -> SettingsSchema:  # noqa: ARG001 - every operation takes both
+async def settings_schema(context: Context, data: Nothing) -> SettingsSchema:  # noqa: ARG001 - every operation takes both
     return SettingsSchema(json_schema=OrganizationSettings.model_json_schema())
 
 
@@ -95,7 +95,7 @@ async def create(context: Context, data: OrganizationCreate) -> Membership:
     "list", scope=Scope.read, effect=Effect.read, who=Who.person,
     summary=Text("Lista las organizaciones a las que perteneces", "List the organisations that you belong to"),
 )  # fmt: skip
-async def list_organizations(context: Context, data: NoInput) -> Memberships:  # noqa: ARG001 - every operation takes one
+async def list_organizations(context: Context, data: Nothing) -> Memberships:  # noqa: ARG001 - every operation takes one
     return Memberships(organizations=await _memberships(context))
 
 

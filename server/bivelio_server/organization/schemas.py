@@ -13,10 +13,6 @@ from bivelio_server.kit.text import Language
 from bivelio_server.organization.settings import CurrencyCode, Days, Timezone
 
 
-class NoInput(Input):
-    pass
-
-
 class RetentionUpdate(Input):
     """The days given change; the others stay."""
 

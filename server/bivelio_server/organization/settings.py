@@ -7,11 +7,9 @@ from zoneinfo import available_timezones
 from iso4217 import Currency
 from pydantic import AfterValidator, ConfigDict, Field
 
-from bivelio_server.kit.context import Context
 from bivelio_server.kit.models import Input
 from bivelio_server.kit.text import Language, Text
 from bivelio_server.kit.validation import FieldError
-from bivelio_server.organization import queries
 
 
 def _timezone(value: str) -> str:
@@ -52,17 +50,6 @@ class OrganizationSettings(Input):
     locale: Language = "es"
     currency: CurrencyCode = "EUR"
     retention: Retention = Retention()
-
-
-async def settings_of(context: Context) -> OrganizationSettings:
-    """The settings of the caller's organisation, as they are now."""
-    row = await queries.get_organization(context)
-    return OrganizationSettings(
-        timezone=row.timezone,
-        locale="en" if row.locale == "en" else "es",
-        currency=row.currency,
-        retention=Retention.model_validate(row.retention),
-    )
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from bivelio_server.integrations import simulated
 from bivelio_server.kit.caller import Environment, Scope
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import Conflict, Impossible, InsufficientScope, Problem
-from bivelio_server.kit.models import Pagination
+from bivelio_server.kit.models import Nothing, Pagination
 from bivelio_server.kit.operations import DIRECT_DOORS, Effect, Feature
 from bivelio_server.kit.text import Text
 from bivelio_server.sandbox import purge, queries
@@ -16,7 +16,6 @@ from bivelio_server.sandbox.schemas import (
     ClockAdvance,
     MessageList,
     MessagePage,
-    Nothing,
     SandboxClock,
     SandboxReset,
     SimulatedMessage,

@@ -12,10 +12,6 @@ MAX_STEP_SECONDS: Final = 31 * 24 * 3600
 Outcome = Literal["sent", "refused", "failed"]
 
 
-class Nothing(Input):
-    pass
-
-
 class ClockAdvance(Input):
     seconds: int = Field(ge=1, le=MAX_STEP_SECONDS, examples=[3600])
 

@@ -6,7 +6,7 @@ from typing import Final
 from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import Impossible, Problem
-from bivelio_server.kit.models import Pagination
+from bivelio_server.kit.models import Nothing, Pagination
 from bivelio_server.kit.operations import Effect, Feature
 from bivelio_server.kit.text import Text
 from bivelio_server.usage import queries
@@ -16,9 +16,7 @@ from bivelio_server.usage.schemas import (
     CreditEntryList,
     CreditEntryPage,
     Credits,
-    CreditsRead,
     Limits,
-    LimitsRead,
     UsageList,
     UsagePage,
     UsageRow,
@@ -53,7 +51,7 @@ async def list_usage(context: Context, data: UsageList) -> UsagePage:
     "limits", scope=Scope.read, effect=Effect.read,
     summary=Text("Obtiene los límites de peticiones y lo que queda", "Get the request limits and what is left of them"),
 )  # fmt: skip
-async def limits(context: Context, data: LimitsRead) -> Limits:  # noqa: ARG001 - nothing is asked
+async def limits(context: Context, data: Nothing) -> Limits:  # noqa: ARG001 - nothing is asked
     return Limits.model_validate(await queries.limits(context))
 
 
@@ -61,7 +59,7 @@ async def limits(context: Context, data: LimitsRead) -> Limits:  # noqa: ARG001 
     "credits", scope=Scope.admin, effect=Effect.read,
     summary=Text("Obtiene los créditos del mes", "Get the month's credits"),
 )  # fmt: skip
-async def credits_of_month(context: Context, data: CreditsRead) -> Credits:  # noqa: ARG001 - nothing is asked
+async def credits_of_month(context: Context, data: Nothing) -> Credits:  # noqa: ARG001 - nothing is asked
     row = await queries.credits_of_month(context)
     return Credits.model_validate({**row._asdict(), "month": month_name(row.month)})
 

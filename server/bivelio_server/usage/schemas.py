@@ -102,10 +102,6 @@ class UsagePage(Output):
     pagination: Pagination
 
 
-class LimitsRead(Input):
-    pass
-
-
 class Limits(Output):
     """What the organisation may ask in one environment, all its credentials together; null is no limit."""
 
@@ -117,10 +113,6 @@ class Limits(Output):
     remaining: int | None
     remaining_this_second: int | None
     resets_at: datetime | None
-
-
-class CreditsRead(Input):
-    pass
 
 
 class Credits(Output):

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bivelio_server.kit.rows import BusinessRow, Moment, TextArray
+from bivelio_server.kit.rows import DERIVED, BusinessRow, Moment, TextArray
 
 
 class WebhookEndpoint(BusinessRow):
@@ -45,7 +45,7 @@ class WebhookDelivery(BusinessRow):
     kind: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Text)
     payload_version: Mapped[str] = mapped_column(Text)
-    body: Mapped[str | None] = mapped_column(Text, info={"audit": "derived"})
+    body: Mapped[str | None] = mapped_column(Text, info=DERIVED)
     attempts: Mapped[int]
     failures: Mapped[int]
     next_attempt_at: Mapped[datetime | None] = mapped_column(Moment)

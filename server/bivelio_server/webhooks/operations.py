@@ -17,7 +17,7 @@ from bivelio_server.kit.errors import (
 )
 from bivelio_server.kit.http import AddressRefused, UrlInvalid, check_url
 from bivelio_server.kit.ids import new_id
-from bivelio_server.kit.models import Pagination
+from bivelio_server.kit.models import Nothing, Pagination
 from bivelio_server.kit.operations import DIRECT_DOORS, Effect, Feature
 from bivelio_server.kit.origin import Door
 from bivelio_server.kit.rows import RESTORABLE, identity, require_version
@@ -39,7 +39,6 @@ from bivelio_server.webhooks.queueing import KIND, TOPIC
 from bivelio_server.webhooks.schemas import (
     CreatedWebhook,
     EventDirectory,
-    EventList,
     Webhook,
     WebhookCreate,
     WebhookList,
@@ -159,7 +158,7 @@ async def rotate_secret(context: Context, data: WebhookSecretRotate) -> CreatedW
     "events", scope=Scope.admin, effect=Effect.read,
     summary=Text("Lista los eventos que se pueden pedir", "List the events that can be asked for"),
 )  # fmt: skip
-async def list_events(context: Context, data: EventList) -> EventDirectory:  # noqa: ARG001 - it takes nothing
+async def list_events(context: Context, data: Nothing) -> EventDirectory:  # noqa: ARG001 - it takes nothing
     return EventDirectory(events=[event_view(event) for event in context.services.events.values()])
 
 

@@ -136,10 +136,6 @@ class WebhookPage(Output):
     pagination: Pagination
 
 
-class EventList(Input):
-    pass
-
-
 class EventView(Output):
     """An event that endpoints can ask for. `data_schema` is the JSON Schema of `data`, `sample` a whole message."""
 

@@ -1,4 +1,4 @@
-"""Sessions: listed, revoked one by one or together, thrown away when they are over."""
+"""Sessions: listed, revoked one by one or together."""
 
 from typing import Any
 from uuid import uuid4
@@ -7,10 +7,8 @@ import httpx2
 import psycopg
 import pytest
 
-from bivelio_server.accounts.sessions import purge_expired_sessions
 from bivelio_server.kit.clock import MovableClock
-from bivelio_server.kit.context import Services
-from tests.world import PASSWORD, Client, Organization, Person, World
+from tests.world import PASSWORD, Client, Organization, World
 
 pytestmark = pytest.mark.anyio
 
@@ -162,25 +160,3 @@ async def test_the_new_password_is_nowhere_in_the_audit_log(
     assert row is not None
     assert row[0] == "***"
     assert NEW not in row[1]
-
-
-async def test_what_is_over_is_thrown_away(
-    acme: Organization, services: Services, owner: psycopg.Connection, clock: MovableClock
-) -> None:
-    forgotten, ended, living = acme.owner, acme.owner, acme.owner
-    owner.execute("update refresh_tokens set expires_at = now() where session_id = %s", (forgotten.session_id,))
-    owner.execute("update sign_in_sessions set ended_at = now() where id = %s", (ended.session_id,))
-    clock.advance(days=2)
-
-    removed = await purge_expired_sessions(services.database, clock.now())
-
-    assert removed >= 2
-    assert exists(owner, living)
-    assert not exists(owner, forgotten)
-    assert not exists(owner, ended)
-    assert await purge_expired_sessions(services.database, clock.now()) == 0
-
-
-def exists(owner: psycopg.Connection, person: Person) -> bool:
-    row = owner.execute("select 1 from sign_in_sessions where id = %s", (person.session_id,)).fetchone()
-    return row is not None

@@ -152,7 +152,7 @@ async def finished(owner: psycopg.Connection) -> None:
     """Until no task is left for now."""
     async with asyncio.timeout(20):
         while True:
-            row = owner.execute("select due + running from durable.queue_depth()").fetchone()
+            row = owner.execute("select coalesce(sum(due + running), 0) from durable.queue_figures(now())").fetchone()
             if row == (0,):
                 return
             await asyncio.sleep(0.05)

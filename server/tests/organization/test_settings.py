@@ -5,11 +5,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from bivelio_server.kit.caller import Caller, Environment
-from bivelio_server.kit.context import Services
-from bivelio_server.kit.execution import transaction
-from bivelio_server.kit.origin import Door, Origin
-from bivelio_server.organization.settings import OrganizationSettings, settings_of
 from tests.world import Organization
 
 pytestmark = pytest.mark.anyio
@@ -81,16 +76,6 @@ async def test_the_schema_describes_them(acme: Organization) -> None:
 
     assert schema["properties"]["timezone"]["default"] == "Europe/Madrid"
     assert schema["$defs"]["Retention"]["properties"]["audit_days"]["default"] == 730
-
-
-async def test_other_features_read_them(acme: Organization, services: Services) -> None:
-    await acme.live.call(UPDATE, {"currency": "USD", "locale": "en"})
-    caller = Caller(acme.id, Environment.sandbox, "user:x", acme.owner_id, frozenset({"read"}))
-
-    async with transaction(caller, services, Origin(Door.http)) as context:
-        settings = await settings_of(context)
-
-    assert settings == OrganizationSettings(currency="USD", locale="en")
 
 
 async def test_who_changed_them_is_in_the_audit_log(acme: Organization, owner: psycopg.Connection) -> None:

@@ -327,24 +327,6 @@ def _sessions() -> None:
              where user_id = p_user and org_id = nullif(current_setting('app.org_id', true), '')::uuid
                and ended_at is null
         $$;
-
-        -- One batch of what nobody can use any more; how many rows that were.
-        create function purge_expired_sessions(p_now timestamptz)
-        returns bigint language sql security definer set search_path = public, pg_temp as $$
-            with sessions as (
-                delete from sign_in_sessions where id in (
-                    select s.id from sign_in_sessions s
-                     where s.ended_at < p_now - interval '1 day'
-                        or not exists (select from refresh_tokens t where t.session_id = s.id and t.expires_at > p_now)
-                     limit 1000 for update skip locked)
-                returning 1
-            ), codes as (
-                delete from sign_in_codes where digest in (
-                    select c.digest from sign_in_codes c where c.expires_at < p_now limit 1000 for update skip locked)
-                returning 1
-            )
-            select (select count(*) from sessions) + (select count(*) from codes)
-        $$;
         """,
         "open_session(uuid, uuid, uuid, text, bytea, timestamptz, timestamptz, text, text)",
         "rotate_refresh_token(bytea, bytea, timestamptz, timestamptz, interval, text)",
@@ -352,7 +334,6 @@ def _sessions() -> None:
         "end_session(uuid, uuid, timestamptz)",
         "end_other_sessions(uuid, uuid, timestamptz)",
         "end_sessions_of_member(uuid, timestamptz)",
-        "purge_expired_sessions(timestamptz)",
     )
 
 

@@ -18,6 +18,8 @@ def upgrade() -> None:
 
 def _queue_figures() -> None:
     op.execute("""
+        drop function durable.queue_depth();
+
         -- Runs of all tenants by task. `p_now` is the worker's clock: a sleeper is due when either clock says so.
         create function durable.queue_figures(p_now timestamptz)
         returns table (task text, due bigint, sleeping bigint, running bigint, oldest_due timestamptz)
