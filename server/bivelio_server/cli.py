@@ -14,7 +14,7 @@ import psycopg
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from bivelio_server.accounts.provisioning import Provisioned, ProvisionRequest, provision
+from bivelio_server.accounts.provisioning import Provisioned, ProvisionRequest, provision, reset_second_factor
 from bivelio_server.accounts.roles import Plan
 from bivelio_server.app import FEATURES, openapi_document
 from bivelio_server.installation import (
@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         ("migrate", _migrate, "bring the database's schema up to date"),
         ("openapi", _openapi, "print the OpenAPI document"),
         ("provision", _provision, "make an organisation with its owner and keys, printed as JSON"),
+        ("reset-second-factor", _reset_second_factor, "turn off the second factor of a person who has lost it"),
     ):
         subparser = commands.add_parser(name, help=help_text)
         subparser.set_defaults(command=command)
@@ -76,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
             subparser.add_argument("--host", help="address to listen on")
             subparser.add_argument("--port", type=int, help="port to listen on")
             subparser.add_argument("--first-organization", action="store_true", help="make one when there is none")
+        if name == "reset-second-factor":
+            subparser.add_argument("--email", required=True)
         if name == "provision":
             subparser.add_argument("--organization", required=True)
             subparser.add_argument("--plan", choices=get_args(Plan), help="starter for a new one")
@@ -124,6 +127,13 @@ def _provision(settings: Settings, options: argparse.Namespace) -> None:
     with installation(settings) as place:
         prepare(place)
         sys.stdout.write(json.dumps(provision(place.owner_url, request).as_json()) + "\n")
+
+
+def _reset_second_factor(settings: Settings, options: argparse.Namespace) -> None:
+    with _ready_installation(settings) as place:
+        if not reset_second_factor(place.owner_url, options.email):
+            raise InstallationError(f"nobody has the address {options.email}")
+    sys.stdout.write(f"{options.email} signs in with the password alone.\n")
 
 
 @contextmanager

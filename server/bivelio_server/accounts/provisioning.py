@@ -1,4 +1,4 @@
-"""Making an organisation with its owner and keys, as the operator, over the owner's connection."""
+"""What the operator does over the owner's connection: makes organisations with owner and keys, lets people in again."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -65,6 +65,15 @@ def provision(owner_url: str, request: ProvisionRequest) -> Provisioned:
             live_publishable=_key(connection, org_id, user_id, "publishable", Environment.live, now),
         )
     return Provisioned(str(org_id), str(user_id), keys)
+
+
+def reset_second_factor(owner_url: str, email: str) -> bool:
+    """Turn off the second factor of whoever has lost it, with its recovery codes. False when nobody has the address."""
+    with psycopg.connect(owner_url) as connection:
+        found = connection.execute(
+            "select drop_second_factor(id) from users where lower(email) = lower(%s)", (email,)
+        ).fetchone()
+    return found is not None
 
 
 def _user(connection: psycopg.Connection, request: ProvisionRequest, now: datetime) -> UUID:

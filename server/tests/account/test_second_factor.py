@@ -1,6 +1,9 @@
 """The second factor: turned on, asked for, never twice the same code, lost and replaced."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +12,7 @@ import psycopg
 import pyotp
 import pytest
 
+from bivelio_server.installation import Installation
 from bivelio_server.kit.clock import MovableClock
 from tests.world import PASSWORD, Organization, Person
 
@@ -177,6 +181,38 @@ async def test_turning_it_off_takes_both_factors(ana: Person, clock: MovableCloc
     assert (wrong_password.status_code, wrong_code.status_code, right.status_code) == (401, 401, 200)
     assert right.json()["data"]["second_factor"] is False
     assert (await sign_in(ana)).status_code == 200
+
+
+async def test_the_operator_turns_it_off_for_who_has_lost_it(
+    ana: Person, clock: MovableClock, installation: Installation
+) -> None:
+    _, [recovery_code, *_] = await protected(ana, clock)
+
+    done = reset_second_factor(installation, ana.email.upper())
+
+    assert done.returncode == 0, done.stderr
+    assert (await sign_in(ana)).status_code == 200
+    assert (await ana.call("/v1/account/get"))["second_factor"] is False
+    await protected(ana, clock)
+    assert (await sign_in(ana, code=recovery_code)).status_code == 401
+
+
+def test_the_operator_is_told_when_nobody_has_the_address(installation: Installation) -> None:
+    refused = reset_second_factor(installation, "nobody@example.com")
+
+    assert (refused.returncode, refused.stderr) == (1, "bivelio-server: nobody has the address nobody@example.com\n")
+
+
+def reset_second_factor(place: Installation, email: str) -> subprocess.CompletedProcess[str]:
+    """The operator's command."""
+    assert place.settings.secret_key is not None
+    settings = {
+        "BIVELIO_DATABASE_URL": place.owner_url,
+        "BIVELIO_SECRET_KEY": place.settings.secret_key.get_secret_value(),
+    }
+    code = "from bivelio_server.cli import main; main()"
+    command = [sys.executable, "-c", code, "reset-second-factor", "--email", email]
+    return subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, timeout=60, check=False)
 
 
 async def test_new_recovery_codes_end_the_old_ones(ana: Person, clock: MovableClock) -> None:
