@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from pydantic import Field
@@ -30,9 +30,10 @@ from bivelio_server.kit.errors import (
     ValidationFailed,
 )
 from bivelio_server.kit.execution import transaction
-from bivelio_server.kit.models import Input, Name
+from bivelio_server.kit.models import Input, Name, normal_email
 from bivelio_server.kit.origin import Door, Origin
 from bivelio_server.kit.text import Text
+from bivelio_server.kit.validation import FieldError
 from bivelio_server.members import queries
 from bivelio_server.members.models import Member
 
@@ -95,10 +96,9 @@ class AcceptInvitation:
         return bare_reply(await self._signed_in(request, invitation, user_id))
 
     async def _invitation(self, token: str) -> OpenInvitation:
-        row = await queries.invitation_by_digest(self._services.database, digest_of(token))
-        if row is None:
+        invitation = _acceptable(await queries.invitation_by_digest(self._services.database, digest_of(token)))
+        if invitation is None:
             raise NotAuthenticated(_NOT_OPEN)
-        invitation = OpenInvitation(*row)
         if invitation.expires_at <= self._services.clock.now():
             raise CredentialsExpired(_EXPIRED)
         return invitation
@@ -143,7 +143,7 @@ class AcceptInvitation:
 async def find_invitation_to(services: Services, email: str) -> OpenInvitation | None:
     """The newest invitation to an address that can be accepted."""
     row = await queries.invitation_by_email(services.database, email, services.clock.now())
-    return OpenInvitation(*row) if row else None
+    return _acceptable(row)
 
 
 async def accept(
@@ -172,6 +172,18 @@ async def _use_up(context: Context, invitation: OpenInvitation) -> None:
     if not await queries.is_still_open(context, row.digest):
         raise NotAuthenticated(_NOT_OPEN)
     row.accepted_at, row.accepted_by = context.now, context.caller.user_id
+
+
+def _acceptable(row: Any) -> OpenInvitation | None:
+    """The invitation that was found. Whatever is no e-mail address must not become an account's."""
+    if row is None:
+        return None
+    invitation = OpenInvitation(*row)
+    try:
+        normal_email(invitation.email)
+    except FieldError:
+        return None
+    return invitation
 
 
 async def _create(context: Context, email: str, newcomer: Newcomer) -> None:

@@ -14,10 +14,11 @@ from bivelio_server.contacts import erasing
 from bivelio_server.kit.context import Services
 from tests.contacts.arranging import contact
 from tests.jobs.arranging import Json, contacts, done, imported, started
+from tests.members.arranging import accepted, fresh_email, invited
 from tests.permissions.tables import key_columns, table_names
 from tests.workflows.arranging import run, until, workflow
 from tests.working import working
-from tests.world import Client, Organization
+from tests.world import PASSWORD, Client, Organization
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("worker")]
 
@@ -28,7 +29,7 @@ PHONE: Final = "677 88 99 11"
 SECRET: Final = "DNI-de-la-canaria-00000000T"
 CANARIES: Final = (NAME, FORMER_NAME, EMAIL, PHONE, "677889911", SECRET)
 #: Columns that may still hold a canary, each with the reason.
-KEPT: Final[dict[str, str]] = {}
+KEPT: Final = {"invitations.email": "an invited colleague is no contact"}
 
 
 @pytest.fixture
@@ -63,6 +64,7 @@ async def person(acme: Organization, echo: str, owner: psycopg.Connection) -> Js
     await acme.live.call("/v1/contacts/update", {"id": person["id"], "name": NAME})
     await _workflows(acme.live, person)
     await _replies(acme.live, person)
+    await invited(acme.live, email=EMAIL)
     await imported(acme.live, "name,email,phone,custom_fields.dni", f"{NAME},{EMAIL},{PHONE},{SECRET}", f"{NAME},no,,")
     for format_ in ("csv", "json"):
         await done(acme.live, "/v1/contacts/export", {"format": format_})
@@ -126,6 +128,21 @@ async def test_nobody_else_is_touched(acme: Organization, rival: Organization, o
     assert created[0]["phone"] == PHONE
     for client, same in zip((acme.sandbox, rival.live), elsewhere, strict=True):
         assert (await client.call("/v1/contacts/get", {"id": same["id"]}))["email"] == same["email"]
+
+
+async def test_an_invited_colleague_joins_all_the_same(acme: Organization) -> None:
+    email = fresh_email()
+    person = await contact(acme.live, NAME, email=email)
+    invitation = await invited(acme.live, email=email)
+
+    await done(acme.live, "/v1/contacts/erase", {"id": person["id"]})
+
+    [listed] = (await acme.live.call("/v1/members/list_invitations", {}))["invitations"]
+    assert (listed["email"], listed["status"]) == (email, "pending")
+    reply = await accepted(acme.world, invitation["token"], password=PASSWORD)
+    assert reply.status_code == 200, reply.text
+    account = await acme.world.bearer(reply.json()["access_token"]).call("/v1/account/get")
+    assert account["email"] == email
 
 
 async def test_the_people_of_an_erased_company_live_on(acme: Organization) -> None:

@@ -185,6 +185,19 @@ async def test_ends_with_the_key_that_sent_it(acme: Organization) -> None:
     assert (await accepted(acme.world, invitation["token"], password=PASSWORD)).status_code == 401
 
 
+async def test_only_an_email_address_becomes_an_account(acme: Organization, owner: psycopg.Connection) -> None:
+    invitation = await invited(acme.live)
+    owner.execute(
+        "update invitations set email = '[borrado]' where org_id = %s and id = %s",
+        (acme.id, invitation["invitation_id"]),
+    )
+
+    reply = await accepted(acme.world, invitation["token"], password=PASSWORD)
+
+    assert reply.status_code == 401
+    assert owner.execute("select count(*) from users where email = '[borrado]'").fetchone() == (0,)
+
+
 async def test_a_member_is_not_invited(acme: Organization) -> None:
     reply = await acme.live.post(INVITE, {"email": acme.email.upper(), "role": "viewer"})
 

@@ -20,7 +20,7 @@ def upgrade() -> None:
             add column browser_noticed_at timestamptz,
             add foreign key (org_id, successor_id) references api_keys (org_id, id) on delete set null (successor_id),
             add foreign key (org_id, rotated_from) references api_keys (org_id, id) on delete set null (rotated_from);
-        comment on column api_keys.last_used_address is 'personal';
+        comment on column api_keys.last_used_address is 'personal of a user';
         create index api_keys_expiry_notice on api_keys (expiry_notice_at)
          where expiry_notice_at is not null and expiry_announced_at is null
            and revoked_at is null and retires_at is null;

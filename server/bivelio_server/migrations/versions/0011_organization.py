@@ -105,7 +105,7 @@ def _invitations() -> None:
         create index invitations_email on invitations (lower(email)) where accepted_at is null and revoked_at is null;
         create index invitations_inviter on invitations (org_id, invited_by);
         create index invitations_key on invitations (org_id, invited_by_key) where invited_by_key is not null;
-        comment on column invitations.email is 'personal';
+        comment on column invitations.email is 'personal of a user';
     """)
     op.execute(organisation_table("invitations", rights="select, insert, update"))
     _define(
@@ -156,7 +156,7 @@ def _people() -> None:
             add column second_factor_secret bytea,
             add column second_factor_since timestamptz,
             add column second_factor_step bigint not null default 0;
-        comment on column users.name is 'personal';
+        comment on column users.name is 'personal of a user';
         create table recovery_codes (
             user_id uuid not null references users (id) on delete cascade,
             digest bytea not null,
@@ -172,14 +172,14 @@ def _people() -> None:
             primary key (issuer, subject),
             unique (user_id, issuer)
         );
-        comment on column user_identities.subject is 'personal';
+        comment on column user_identities.subject is 'personal of a user';
         create table sign_in_codes (
             digest bytea primary key,
             user_id uuid not null references users (id) on delete cascade,
             challenge text,
             expires_at timestamptz not null
         );
-        comment on column users.email is 'personal';
+        comment on column users.email is 'personal of a user';
         alter table recovery_codes enable row level security;
         alter table user_identities enable row level security;
         alter table sign_in_codes enable row level security;
@@ -216,8 +216,8 @@ def _sessions() -> None:
             add column user_agent text;
         create index sign_in_sessions_user on sign_in_sessions (user_id, org_id);
         create index sign_in_sessions_org on sign_in_sessions (org_id);
-        comment on column sign_in_sessions.address is 'personal';
-        comment on column sign_in_sessions.user_agent is 'personal';
+        comment on column sign_in_sessions.address is 'personal of a user';
+        comment on column sign_in_sessions.user_agent is 'personal of a user';
         drop function open_session(uuid, uuid, uuid, text, bytea, timestamptz, timestamptz);
         drop function rotate_refresh_token(bytea, bytea, timestamptz, timestamptz, interval);
     """)

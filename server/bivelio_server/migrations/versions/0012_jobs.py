@@ -257,6 +257,8 @@ def _blanking() -> None:
 def _erasure() -> None:
     # Serving may not change what is append-only, so the walk goes as the owner: in the organisation and environment of
     # its transaction only, over columns marked as personal only, and for the person of a running `contacts.erase` only.
+    # Columns marked as `personal of a user` are not walked: who signs in, or is invited to, is no contact, even with the
+    # same address.
     op.execute(r"""
         create function personal_tables() returns setof text
         language sql stable security definer set search_path = public, pg_temp as $$
