@@ -83,7 +83,8 @@ async def _remove(batch: Batch) -> None:
         )
     await sets.remove(context, contact_id)
     context.changed("contacts", contact_id, {"erased": False}, {"erased": True})
-    batch.finish({"contact_id": contact_id, "rows": batch.counts["rows"] + 1})
+    batch.count("rows")
+    batch.finish({"contact_id": contact_id, "rows": batch.counts["rows"]})
 
 
 def _person(contact_id: str, values: list[dict[str, Any]]) -> dict[str, Any]:

@@ -50,6 +50,7 @@ _COUNT_FAILURE: Final = """
 _FAIL: Final = """
     update jobs
        set status = 'failed', error = cast(%(error)s as jsonb), finished_at = %(now)s, params = '{}', cursor = '{}',
+           counts = jsonb_set(counts, '{errors}', to_jsonb(coalesce((counts ->> 'errors')::int, 0) + 1)),
            started_at = coalesce(started_at, %(now)s)
      where org_id = %(org_id)s and environment = %(environment)s and id = %(id)s and finished_at is null
 """
@@ -175,6 +176,7 @@ async def count_failure(session: Transaction, key: dict[str, Any]) -> int:
 
 
 async def fail(session: Transaction, key: dict[str, Any], error: dict[str, Any], now: datetime) -> None:
+    """End the job with this error, which counts among its errors."""
     await session.run(_FAIL, {**key, "error": _json(error), "now": now})
 
 

@@ -173,6 +173,7 @@ async def test_a_revoked_key_ends_its_jobs(acme: Organization, services: Service
 
     assert (found["status"], found["counts"]["rows"]) == ("failed", 2)
     assert found["errors"][0]["code"] == "AUTH_INSUFFICIENT_SCOPE"
+    assert found["counts"]["errors"] == len(found["errors"])
 
 
 async def test_a_workflow_can_start_a_job(acme: Organization, services: Services) -> None:
