@@ -146,7 +146,7 @@ def _entry(row: Any) -> HistoryEntry:
         actor=row.actor,
         on_behalf_of=row.on_behalf_of,
         changes=[FieldChange(field=name, before=before.get(name), after=after.get(name)) for name in fields],
-        version=after.get("version"),
+        version=row.version,
     )
 
 

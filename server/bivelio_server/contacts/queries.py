@@ -40,10 +40,15 @@ _DUPLICATES: Final = """
 
 
 _HISTORY: Final = """
-    select at, operation, actor, on_behalf_of, before, after from audit_log
-     where org_id = %(org_id)s and environment = %(environment)s and resource_type = 'contacts'
-       and resource_id = %(id)s
-     order by at desc, id desc limit %(limit)s offset %(offset)s
+    select a.at, a.operation, a.actor, a.on_behalf_of, a.before, a.after,
+           (select (e.after ->> 'version')::int from audit_log e
+             where e.org_id = a.org_id and e.environment = a.environment and e.resource_type = a.resource_type
+               and e.resource_id = a.resource_id and (e.at, e.id) <= (a.at, a.id) and e.after ? 'version'
+             order by e.at desc, e.id desc limit 1) as version
+      from audit_log a
+     where a.org_id = %(org_id)s and a.environment = %(environment)s and a.resource_type = 'contacts'
+       and a.resource_id = %(id)s
+     order by a.at desc, a.id desc limit %(limit)s offset %(offset)s
 """
 _HISTORY_LENGTH: Final = """
     select count(*) as total from audit_log

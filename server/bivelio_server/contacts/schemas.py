@@ -164,7 +164,7 @@ class FieldChange(Output):
 
 
 class HistoryEntry(Output):
-    """`version` is that of the contact after the change; null where it stayed the same."""
+    """`version` is that of the contact after the change (deleting does not raise it); null when it is not known."""
 
     at: datetime
     operation: str

@@ -53,6 +53,7 @@ async def test_deleted_ones_can_be_restored_and_their_history_tells(acme: Organi
     assert await contacts(acme.live) == []
     [entry, _] = (await acme.live.call("/v1/contacts/history", {"id": maria["id"]}))["entries"]
     assert (entry["operation"], entry["changes"][0]["field"]) == ("contacts.bulk_delete", "deleted_at")
+    assert entry["version"] == maria["version"]
     await acme.live.call("/v1/contacts/restore", {"id": maria["id"]})
     assert len(await contacts(acme.live)) == 1
 
