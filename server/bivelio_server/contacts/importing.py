@@ -45,11 +45,11 @@ KIND: Final = JobKind("contacts.import", run_batch)
 
 @dataclass(slots=True)
 class _Planned:
-    """A contact as it will be after the batch, and as it was; `before` is None for a new one."""
+    """A contact as it will be after the batch, and as it was (None: it is new), after so many rows that update it."""
 
     before: dict[str, Any] | None
     now: dict[str, Any]
-    touched: bool = False
+    rows: int = 0
 
 
 @dataclass(slots=True)
@@ -94,19 +94,19 @@ class _Import:
         """Those that a name stands for are made when there are none."""
         given_ids = {draft.given.company_id for draft in drafts if draft.given.company_id}
         wanted = {draft.given.company.lower(): draft.given.company for draft in drafts if draft.given.company}
-        found = await sets.companies_named(self._context, sorted(wanted.values()))
+        found = await self._companies_named(sorted(wanted.values()))
         self._companies.ids = {name.lower(): company_id for name, company_id in found.items()}
         ids = sorted(given_ids | set(found.values()))
-        self._companies.names = await sets.companies(self._context, ids)
+        self._companies.names.update(await sets.companies(self._context, ids))
         for key, name in wanted.items():
             if key not in self._companies.ids:
                 self._companies.new[key] = company = self._new({"type": "company", "name": name})
                 self._companies.ids[key] = company.now["id"]
                 self._companies.names[company.now["id"]] = name
-                self._count_company(key)
+                self._batch.count("companies_created")
 
-    def _count_company(self, _key: str) -> None:
-        self._batch.count("companies_created")
+    async def _companies_named(self, names: list[str]) -> dict[str, str]:
+        return await sets.companies_named(self._context, names)
 
     async def _find_contacts(self, drafts: list[Draft]) -> None:
         """The oldest contact with a key is the one that it means."""
@@ -143,7 +143,7 @@ class _Import:
                 self._by_key[key] = planned
         else:
             known.now.update(changed)
-            known.touched = True
+            known.rows += 1
             self._batch.count("updated")
 
     def _changed(self, draft: Draft, known: _Planned | None) -> dict[str, Any]:
@@ -177,13 +177,15 @@ class _Import:
         return planned
 
     def _new(self, changed: dict[str, Any]) -> _Planned:
-        planned = _Planned(None, {**_EMPTY, **changed, "id": new_id("ct")}, touched=True)
+        planned = _Planned(None, {**_EMPTY, **changed, "id": new_id("ct")})
         self._planned[planned.now["id"]] = planned
         return planned
 
     async def _write(self) -> None:
         """Companies stand before their people in both statements, for they were planned first."""
-        changed = [planned for planned in self._planned.values() if planned.touched and self._complete(planned)]
+        changed = self._changed_ones()
+        for planned in changed:
+            self._complete(planned)
         made = [planned for planned in changed if planned.before is None]
         kept = [planned for planned in changed if planned.before is not None]
         await sets.insert(self._context, [planned.now for planned in made])
@@ -196,13 +198,21 @@ class _Import:
                 event = CREATED if planned.before is None else UPDATED
                 await record(self._context, event, Contact.model_validate(planned.now))
 
-    def _complete(self, planned: _Planned) -> bool:
-        """Fill in what follows from the rest; whether anything differs from before."""
+    def _changed_ones(self) -> list[_Planned]:
+        """Those that differ from before; rows that changed nothing are counted so."""
+        changed = []
+        for planned in self._planned.values():
+            now, before = planned.now, planned.before
+            if before is None or any(now[name] != before[name] for name in _WRITABLE):
+                changed.append(planned)
+            else:
+                self._batch.count("updated", -planned.rows)
+                self._batch.count("unchanged", planned.rows)
+        return changed
+
+    def _complete(self, planned: _Planned) -> None:
+        """Fill in what follows from the rest."""
         now, before = planned.now, planned.before
-        if before is not None and all(now[name] == before[name] for name in _WRITABLE):
-            self._batch.count("updated", -1)
-            self._batch.count("unchanged")
-            return False
         now.update(derived(now["name"], now["email"], now["phone"]))
         if before is None or now["company_id"] != before["company_id"]:
             company = self._companies.names.get(now["company_id"] or "")
@@ -211,7 +221,6 @@ class _Import:
         now["updated_at"] = self._context.now
         if before is None:
             now["created_at"] = self._context.now
-        return True
 
 
 def _refused(name: str, code: str, text: Text) -> ValidationFailed:
@@ -238,33 +247,63 @@ def _renamed(kept: list[_Planned]) -> dict[str, str]:
 
 
 class _Rehearsal(_Import):
-    """What the import would do, without doing it; the keys that it would have made are remembered as digests."""
+    """What the import would do, without doing it.
+
+    Each batch writes two pieces: the digests of the keys it touched, and what it would have made of their contacts.
+    A later batch that meets such a key goes on from there.
+    """
 
     def __init__(self, batch: Batch, piece: int) -> None:
         super().__init__(batch)
         self._piece = piece
+        self._left_by: dict[bytes, int] = {}
 
     async def run(self, piece: bytes) -> None:
         if self._piece == 0:
             await self._batch.make_output(name="seen", media_type="application/octet-stream")
-        seen = b"".join(await self._batch.read_output(self._piece))
-        self._seen = {seen[at : at + _DIGEST_BYTES] for at in range(0, len(seen), _DIGEST_BYTES)}
+        for number, digests in enumerate(await self._batch.read_output(range(0, 2 * self._piece, 2))):
+            for at in range(0, len(digests), _DIGEST_BYTES):
+                self._left_by[digests[at : at + _DIGEST_BYTES]] = number
         await super().run(piece)
 
-    def _take(self, draft: Draft) -> None:
-        key = self._key(draft)
-        if key and key not in self._by_key and _digest(key) in self._seen:
-            self._by_key[key] = _Planned({}, {**_EMPTY, "type": draft.given.type or "person", "name": "?"})
-        super()._take(draft)
+    async def _companies_named(self, names: list[str]) -> dict[str, str]:
+        found = await super()._companies_named(names)
+        left = await self._left({_company_key(name): name for name in names if name not in found})
+        self._companies.names.update({state["id"]: state["name"] for state in left.values()})
+        return {**found, **{name: state["id"] for name, state in left.items()}}
 
-    def _count_company(self, key: str) -> None:
-        if _digest(f"company {key}") not in self._seen:
-            super()._count_company(key)
+    async def _find_contacts(self, drafts: list[Draft]) -> None:
+        await super()._find_contacts(drafts)
+        keys = {key: key for draft in drafts if (key := self._key(draft))}
+        for key, state in (await self._left(keys)).items():
+            self._by_key[key] = self._planned[state["id"]] = _Planned(state, dict(state))
+
+    async def _left(self, wanted: dict[str, str]) -> dict[str, dict[str, Any]]:
+        """As what earlier batches left the contacts of these keys, by what each key is wanted for."""
+        numbers = {key: self._left_by[digest] for key in wanted if (digest := _digest(key)) in self._left_by}
+        if not numbers:
+            return {}
+        places = sorted(set(numbers.values()))
+        pieces = await self._batch.read_output([2 * place + 1 for place in places])
+        states = dict(zip(places, map(json.loads_trusted, pieces), strict=True))
+        return {wanted[key]: states[number][_digest(key).hex()] for key, number in numbers.items()}
 
     async def _write(self) -> None:
-        new = [key for key, planned in self._by_key.items() if planned.before is None]
-        companies = [f"company {key}" for key in self._companies.new]
-        await self._batch.write_output(self._piece, b"".join(map(_digest, [*new, *companies])))
+        self._changed_ones()
+        touched = {key: planned.now for key, planned in self._by_key.items() if planned.before is None or planned.rows}
+        made = [planned.now for planned in self._planned.values() if planned.before is None]
+        companies = {_company_key(now["name"]): now for now in made if now["type"] == "company"}
+        states = {
+            _digest(key): {name: now[name] for name in _KEPT_STATE} for key, now in {**touched, **companies}.items()
+        }
+        await self._batch.write_output(2 * self._piece, b"".join(states))
+        left = json.dumps({digest.hex(): state for digest, state in states.items()})
+        await self._batch.write_output(2 * self._piece + 1, left)
+
+
+def _company_key(name: str) -> str:
+    """No e-mail or phone has a space."""
+    return f"company {name.lower()}"
 
 
 def _digest(key: str) -> bytes:
@@ -276,6 +315,7 @@ _EMPTY: Final[dict[str, Any]] = {
     "company_search": "", "deleted_at": None,
 }  # fmt: skip
 _WRITABLE: Final = ("name", "email", "phone", "company_id", "tags", "custom_fields")
+_KEPT_STATE: Final = ("id", "type", *_WRITABLE)
 _REQUIRED: Final = Text("El campo '{field}' es obligatorio.", "The field '{field}' is required.")
 _IMMUTABLE: Final = Text(
     "El contacto ya existe con otro '{field}', que no se puede cambiar.",

@@ -54,7 +54,7 @@ class Batch:
 
     async def input_piece(self, number: int) -> bytes | None:
         """A piece of what `start` was given."""
-        found = await queries.pieces(self.context, self.job_id, "input", number, number)
+        found = await queries.pieces(self.context, self.job_id, "input", [number])
         return found[0] if found else None
 
     async def make_output(self, *, name: str, media_type: str) -> str:
@@ -65,9 +65,9 @@ class Batch:
         """The next piece of the output, counted from 0."""
         await queries.add_pieces(self.context, self.job_id, "output", number, [content])
 
-    async def read_output(self, pieces: int) -> Sequence[bytes]:
-        """The first pieces that were written."""
-        return await queries.pieces(self.context, self.job_id, "output", 0, pieces - 1)
+    async def read_output(self, numbers: Sequence[int]) -> Sequence[bytes]:
+        """Pieces that were written, in order."""
+        return await queries.pieces(self.context, self.job_id, "output", numbers)
 
 
 RunBatch: TypeAlias = Callable[[Batch], Awaitable[None]]

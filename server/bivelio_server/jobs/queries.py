@@ -92,7 +92,7 @@ _PIECES: Final = """
       from job_files f
       join job_file_pieces p on p.org_id = f.org_id and p.environment = f.environment and p.file_id = f.id
      where f.org_id = %(org_id)s and f.environment = %(environment)s and f.job_id = %(job_id)s and f.role = %(role)s
-       and p.number between %(first)s and %(last)s
+       and p.number = any (%(numbers)s)
      order by p.number
 """
 _FORGET_FILES: Final = """
@@ -196,9 +196,9 @@ async def add_pieces(context: Context, job_id: str, role: str, first: int, conte
     return rows[0].id if rows else None
 
 
-async def pieces(context: Context, job_id: str, role: str, first: int, last: int) -> list[bytes]:
-    """Some pieces of the job's file of this role, in order; both ends included."""
-    values = {"job_id": job_id, "role": role, "first": first, "last": last}
+async def pieces(context: Context, job_id: str, role: str, numbers: Sequence[int]) -> list[bytes]:
+    """Those pieces of the job's file of this role that there are, in order."""
+    values = {"job_id": job_id, "role": role, "numbers": list(numbers)}
     rows = await context.session.run(_PIECES, {**identity(context.caller), **values})
     return [bytes(row.content) for row in rows]
 

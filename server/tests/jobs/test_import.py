@@ -149,6 +149,30 @@ async def test_a_dry_run_tells_the_same_and_does_nothing(acme: Organization, own
     assert files == (0,)
 
 
+async def test_a_dry_run_knows_what_would_stay_as_it_is(acme: Organization) -> None:
+    """Compared with what there is, and with what rows of the same batch and of earlier ones would have made of it."""
+    await contact(acme.live, "Otra", email="p3@ejemplo.com", tags=["a"])
+    rows = [f"Persona {n % 7},p{n % 1050}@ejemplo.com,Empresa {n // 1100},t{n % 3}" for n in range(1250)]
+    same = ["Persona 1,p1@ejemplo.com,Empresa 1,t1", "Persona 1,p1@ejemplo.com,Empresa 1,"] * 2
+    lines = ("name,email,company,tags", *rows, *same)
+
+    for _ in range(2):
+        rehearsal = await imported(acme.live, *lines, dry_run=True)
+        real = await imported(acme.live, *lines)
+
+        assert rehearsal["counts"] == real["counts"]
+        assert real["counts"]["unchanged"] > 0
+
+
+async def test_rows_that_change_nothing_are_all_counted_so(acme: Organization) -> None:
+    lines = ("name,email", "Maria,maria@ejemplo.com", "Maria,maria@ejemplo.com")
+    await imported(acme.live, *lines)
+
+    for dry_run in (True, False):
+        found = await imported(acme.live, *lines, dry_run=dry_run)
+        assert (found["counts"]["updated"], found["counts"]["unchanged"]) == (0, 2)
+
+
 async def test_a_company_in_the_file_is_the_company_of_its_people(acme: Organization) -> None:
     found = await imported(
         acme.live, "name,type,company,email", "Maria,,Empresa ABC,m@e.com", "Empresa ABC,empresa,,abc@e.com",
