@@ -76,9 +76,9 @@ async def _connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, p
     try:
         await _pump(there_reader, writer)
     finally:
+        there_writer.close()
         asking.cancel()
         await asyncio.wait([asking])
-        there_writer.close()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -100,5 +100,6 @@ async def balancing(backends: list[int]) -> AsyncIterator[Balancer]:
     finally:
         watching.cancel()
         server.close()
+        await asyncio.sleep(0.1)  # whoever has just come in is known only now
         await balancer.end()
         await asyncio.wait([watching])

@@ -15,7 +15,7 @@ from bivelio_server.kit.clock import MovableClock
 from bivelio_server.settings import Settings
 from tests.oidc.conftest import HOME, Browser, query_of
 from tests.oidc.provider import RealProvider, real_provider
-from tests.world import Organization
+from tests.world import Client, Organization
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
 
@@ -50,7 +50,7 @@ async def test_a_member_signs_in(acme: Organization, browser: Browser, provider:
     assert tokens.status_code == 200
     assert set(tokens.json()) == {"access_token", "token_type", "expires_in", "refresh_token", "user"}
     assert tokens.json()["user"] == {"id": acme.made.user_id, "email": acme.email}
-    assert (await acme.world.bearer(tokens.json()["access_token"]).post("/v1/contacts")).status_code == 200
+    assert (await bearer(browser, tokens).post("/v1/contacts")).status_code == 200
 
 
 async def test_what_is_asked_of_the_provider(browser: Browser, provider: RealProvider) -> None:
@@ -181,7 +181,7 @@ async def test_an_invited_person_gets_an_account_without_a_password(
 
     code = query_of(await vouched_for(browser, provider, "invited"))["code"]
 
-    client = acme.world.bearer((await browser.trade(code)).json()["access_token"])
+    client = bearer(browser, await browser.trade(code))
     account = await client.call("/v1/account/get")
     assert (account["email"], account["name"], account["role"]) == (email, "Flor Peña", "editor")
     assert account["has_password"] is False
@@ -263,3 +263,8 @@ async def test_a_provider_that_is_away(browser_at: Callable[..., Browser]) -> No
     reply = await browser_at("http://127.0.0.1:9").start()
 
     assert (reply.status_code, reply.json()["error"]["code"]) == (503, "INTEGRATION_ERROR")
+
+
+def bearer(browser: Browser, tokens: httpx2.Response) -> Client:
+    """Who has signed in, at the server that the tokens are of."""
+    return Client(browser.http, {"Authorization": f"Bearer {tokens.json()['access_token']}"})
