@@ -22,6 +22,7 @@ class Balancer:
     without_backend: int = 0
     _turn: int = 0
     _connections: set[asyncio.Task[None] | None] = field(default_factory=set)
+    _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def next(self) -> int | None:
         """The ready backend whose turn it is."""
@@ -37,14 +38,15 @@ class Balancer:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of a client is one connection to one backend. Nothing is tried again."""
         self._connections.add(task := asyncio.current_task())
+        self._open.add(writer)
         port = self.next()
         try:
             if port is not None:
-                await _connect(reader, writer, port)
+                await self._connect(reader, writer, port)
         except OSError:
             return  # the client sees its connection end
         finally:
-            writer.close()
+            self._close(writer)
             self._connections.discard(task)
 
     async def end(self) -> None:
@@ -54,6 +56,25 @@ class Balancer:
                 task.cancel()
         while self._connections:  # noqa: ASYNC110 - they tell nobody
             await asyncio.sleep(0.01)
+        for writer in [*self._open]:
+            self._close(writer)
+        await asyncio.sleep(0)
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+        """Until the backend hangs up."""
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
+        self._open.add(there_writer)
+        asking = asyncio.create_task(_pump(reader, there_writer))
+        try:
+            await _pump(there_reader, writer)
+        finally:
+            self._close(there_writer)
+            asking.cancel()
+            await asyncio.wait([asking])
+
+    def _close(self, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        self._open.discard(writer)
 
     async def watch(self) -> None:
         async with httpx2.AsyncClient(trust_env=False, timeout=5) as http:
@@ -67,18 +88,6 @@ class Balancer:
         except httpx2.TransportError:
             is_ready = False
         (self.ready.add if is_ready else self.ready.discard)(port)
-
-
-async def _connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-    """Until the backend hangs up."""
-    there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
-    asking = asyncio.create_task(_pump(reader, there_writer))
-    try:
-        await _pump(there_reader, writer)
-    finally:
-        there_writer.close()
-        asking.cancel()
-        await asyncio.wait([asking])
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
