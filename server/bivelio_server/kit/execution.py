@@ -110,13 +110,13 @@ class Outside:
         context.credits = self.operation.credits
         output: Output = await self.body.record(context, prepared, outcome)
         await audit.write(context, self.operation.name)
-        await self.settle(context)
+        await self.settle(context, context.credits)
         return output
 
-    async def settle(self, context: Context) -> None:
+    async def settle(self, context: Context, amount: int) -> None:
         """Take what the call cost: it was made, whatever became of its record."""
         if self.operation.credits:
-            await context.services.credits.settle(context, self.reservation_id, context.credits)
+            await context.services.credits.settle(context, self.reservation_id, amount)
 
     async def record_failure(self, context: Context, prepared: Output, error: IntegrationFailed) -> None:
         await self.body.record_failure(context, prepared, error)
@@ -168,7 +168,7 @@ async def _execute_outside(call: Call, body: ThroughOutside[Any, Any, Any, Any])
                     await claim.keep(context, output)
         except APIError:
             async with call.transaction() as context:
-                await outside.settle(context)
+                await outside.settle(context, call.operation.credits)
             raise
     return output
 

@@ -9,7 +9,7 @@ import pytest
 
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
-from bivelio_server.kit.errors import CreditsExhausted, IntegrationFailed, IntegrationRefused
+from bivelio_server.kit.errors import CreditsExhausted, IntegrationFailed, IntegrationRefused, NotFound
 from bivelio_server.kit.operations import Operation
 from bivelio_server.usage.credits import LEASE, refund_lapsed
 from tests.usage.arranging import credits_of, entries, give_credits
@@ -32,6 +32,10 @@ async def refuse() -> None:
 
 async def mistake() -> None:
     raise ZeroDivisionError
+
+
+async def vanish() -> None:
+    raise NotFound
 
 
 async def crash() -> None:
@@ -105,6 +109,18 @@ async def test_a_call_that_fails_is_refunded(
     assert reply.status_code == status
     assert (entry["state"], entry["settled_amount"]) == ("refunded", None)
     assert await credits_of(acme.live) == (0, 0, 50_000)
+
+
+async def test_a_call_that_was_made_costs_its_price_though_its_record_is_refused(
+    visit: Visit, acme: Organization, shop: Shop
+) -> None:
+    shop.on_record = [vanish]
+
+    reply = await visit(acme.live).post(ORDER, {})
+
+    [entry] = await entries(acme.live)
+    assert reply.status_code == 404
+    assert (entry["state"], entry["settled_amount"]) == ("settled", PRICE)
 
 
 async def test_credits_are_reserved_while_the_outside_is_called(visit: Visit, acme: Organization, shop: Shop) -> None:
