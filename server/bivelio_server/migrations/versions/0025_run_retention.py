@@ -1,0 +1,10 @@
+"""Runs are kept by age and by count."""
+
+revision = "0025"
+down_revision = "0024"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
