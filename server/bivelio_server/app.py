@@ -74,7 +74,7 @@ from bivelio_server.webhooks.documentation import event_models, event_webhooks
 from bivelio_server.workflows import events as workflow_events
 from bivelio_server.workflows import instances, triggers
 from bivelio_server.workflows import operations as workflows
-from bivelio_server.workflows.runner import run_instance
+from bivelio_server.workflows.running.execution import run_instance
 
 VERSION: Final = version("bivelio-server")
 FEATURES: Final[tuple[Feature, ...]] = (

@@ -10,7 +10,7 @@ from bivelio_server.durable.fences import Superseded
 from bivelio_server.durable.housekeeping import TaskFigures, cleanup, lanes_held, queue_figures
 from bivelio_server.durable.lanes import Lane, LaneRun
 from bivelio_server.durable.pruning import pruning_chore
-from bivelio_server.durable.runs import Run, TaskHandler
+from bivelio_server.durable.runs import Run, TaskHandler, TooNew
 from bivelio_server.durable.tasks import cancel, spawn, wake
 from bivelio_server.durable.worker import Worker
 
@@ -22,6 +22,7 @@ __all__ = [
     "Superseded",
     "TaskFigures",
     "TaskHandler",
+    "TooNew",
     "Worker",
     "cancel",
     "cleanup",

@@ -16,7 +16,7 @@ from bivelio_server.durable.back_off import back_off
 from bivelio_server.durable.crew import Crew
 from bivelio_server.durable.fences import Superseded, is_superseded
 from bivelio_server.durable.leases import Leases
-from bivelio_server.durable.runs import Run, TaskHandler
+from bivelio_server.durable.runs import Run, TaskHandler, TooNew
 from bivelio_server.durable.shift import TICK_SECONDS, Shift
 from bivelio_server.durable.tasks import TOPIC, TRACEPARENT
 from bivelio_server.kit import tracing
@@ -24,7 +24,7 @@ from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.sandbox_time import in_time_of
 
-#: A task that this version does not know is left to the workers of a newer one.
+#: What this version does not know is left to the workers of a newer one.
 UNKNOWN_TASK_SECONDS: Final = 10.0
 #: Due runs that another transaction holds at the moment are looked for again after this.
 _LOCKED_SECONDS: Final = 0.02
@@ -32,7 +32,8 @@ _log = structlog.get_logger()
 
 ATTEMPTS: Final = Counter(
     "bivelio_task_attempts_total",
-    "Attempts at durable runs by task and outcome: `finished`, `asleep`, `failed`, `superseded`, `interrupted`.",
+    "Attempts at durable runs by task and outcome: `finished`, `asleep`, `failed`, `superseded`, `interrupted`,"
+    " `unknown` (left to a newer version).",
     ["task", "outcome"],
 )
 SECONDS: Final = Histogram(
@@ -101,21 +102,26 @@ class Dispatcher:
         """The outcome, as ATTEMPTS counts it."""
         handler = self._handlers.get(name)
         if handler is None:
-            _log.warning("task_unknown", task=name, run=str(run.run_id))
-            await self._settle(run, "select durable.put_back(%s, %s, %s)", UNKNOWN_TASK_SECONDS)
-            return "unknown"
+            return await self._leave_to_others(run, name)
         try:
             run.services = await in_time_of(run.services, run.org_id, run.environment)
             await handler(run)
         except Superseded:
             return "superseded"
+        except TooNew:
+            return await self._leave_to_others(run, name)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is tried again
             span.fail(type(error).__name__)
             await self._retry(run, name, error)
             return "failed"
         if not run.ended:
             await self._settle(run, "select durable.finish(%s, %s)")
-        return "finished" if run.wakes_at is None else "asleep"
+        return "asleep" if run.asleep else "finished"
+
+    async def _leave_to_others(self, run: Run, name: str) -> str:
+        _log.warning("task_unknown", task=name, run=str(run.run_id))
+        await self._settle(run, "select durable.put_back(%s, %s, %s)", UNKNOWN_TASK_SECONDS)
+        return "unknown"
 
     async def _retry(self, run: Run, name: str, error: Exception) -> None:
         delay = back_off(run.attempt)

@@ -4,20 +4,29 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from bivelio_server.durable.fences import Superseded, fenced
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.db import Transaction
+from bivelio_server.kit.tracing import EndsEarly
+
+#: A time that never comes: such a run is due once it is woken.
+_NEVER: Final = "infinity"
+
+
+class TooNew(EndsEarly):
+    """The work is written for a newer version: it is put back for a worker that knows it."""
 
 
 @dataclass(eq=False, slots=True)
 class Run:
     """An attempt at a task. A handler that returns has finished it; one that raises is tried again, without limit.
 
-    It is claimed by `claim`, a token of this claim alone.
+    It is claimed by `claim`, a token of this claim alone. Its last `lost` claims in a row ended without a word: their
+    workers died, or were stopped for longer than the lease.
     """
 
     task_id: UUID
@@ -28,9 +37,11 @@ class Run:
     environment: Environment
     services: Services
     claim: str
+    lost: int = 0
     _session: Transaction | None = field(default=None, init=False)
     _ending: str | None = field(default=None, init=False)
     _ended: bool = field(default=False, init=False)
+    _sleeps: bool = field(default=False, init=False)
     _wakes_at: datetime | None = field(default=None, init=False)
 
     @asynccontextmanager
@@ -44,7 +55,7 @@ class Run:
             raise Superseded
         try:
             async with fenced(self.services, self._opening()) as session:
-                self._session, self._wakes_at = session, None
+                self._session, self._sleeps, self._wakes_at = session, False, None
                 yield session
                 if self._ending is not None:
                     await session.commit_with(self._ending)
@@ -56,10 +67,16 @@ class Run:
         """End the task together with what `session` commits."""
         self._end_with(session, f"durable.finish({self._key})")
 
-    async def sleep_until(self, session: Transaction, when: datetime) -> None:
-        """Give the slot back and be called anew at `when`, or once woken, if `session` commits."""
-        self._end_with(session, f"durable.sleep_until({self._key}, durable.queue_time('{when.isoformat()}'))")
-        self._wakes_at = when
+    async def sleep_until(self, session: Transaction, when: datetime | None) -> None:
+        """Give the slot back and be called anew at `when`, or once woken, if `session` commits; None: once woken."""
+        due = when.isoformat() if when else _NEVER
+        self._end_with(session, f"durable.sleep_until({self._key}, durable.queue_time('{due}'))")
+        self._sleeps, self._wakes_at = True, when
+
+    @asynccontextmanager
+    async def outside(self) -> AsyncIterator[None]:
+        """Around a call to the outside, for which no transaction is kept open."""
+        yield
 
     @property
     def ended(self) -> bool:
@@ -67,8 +84,13 @@ class Run:
         return self._ended
 
     @property
+    def asleep(self) -> bool:
+        """Whether the handler has put it to sleep."""
+        return self._ended and self._sleeps
+
+    @property
     def wakes_at(self) -> datetime | None:
-        """When it is to be called anew, if it was put to sleep."""
+        """When it is to be called anew, if it was put to sleep until a time."""
         return self._wakes_at if self._ended else None
 
     @property

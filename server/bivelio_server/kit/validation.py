@@ -36,8 +36,8 @@ _RULES: Final[dict[str, tuple[str, Text]]] = {
     "less_than": ("maximum", Text("El campo '{field}' debe ser menor que {lt}.", "The field '{field}' must be less than {lt}.")),
     "union_tag_not_found": ("required", Text("El campo '{field}' debe indicar {discriminator}.", "The field '{field}' must state {discriminator}.")),
     "union_tag_invalid": ("one_of", Text("El campo '{field}' debe ser uno de: {expected_tags}.", "The field '{field}' must be one of: {expected_tags}.")),
-    "trigger_kind": ("one_of", Text("El campo '{field}' debe tener un 'type': manual, event.", "The field '{field}' must have a 'type': manual, event.")),
-    "step_kind": ("one_of", Text("El paso '{field}' debe tener uno de: uses, if, wait, set.", "The step '{field}' must have one of: uses, if, wait, set.")),
+    "trigger_kind": ("one_of", Text("El campo '{field}' debe tener un 'type': manual, event, cron, webhook.", "The field '{field}' must have a 'type': manual, event, cron, webhook.")),
+    "step_kind": ("one_of", Text("El paso '{field}' debe tener uno de: uses, if, switch, parallel, for_each, while, wait, wait_for_event, approval, http_request, run_workflow, set, stop.", "The step '{field}' must have one of: uses, if, switch, parallel, for_each, while, wait, wait_for_event, approval, http_request, run_workflow, set, stop.")),
 }  # fmt: skip
 _OTHERWISE: Final = Text("El campo '{field}' no es válido.", "The field '{field}' is not valid.")
 

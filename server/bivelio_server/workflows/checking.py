@@ -1,6 +1,7 @@
 """Checking a definition when it is saved: every problem located (`steps[2].then[0].with.email`)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
 
@@ -14,7 +15,28 @@ from bivelio_server.kit.operations import Catalogue, Operation
 from bivelio_server.kit.origin import Door
 from bivelio_server.kit.text import Text
 from bivelio_server.kit.validation import MAX_PROBLEMS, validation_failed
-from bivelio_server.workflows.definition import Definition, IfStep, OperationStep, SetStep, Step, walk
+from bivelio_server.workflows.definition import (
+    ApprovalStep,
+    Definition,
+    EventTrigger,
+    ForEachStep,
+    HttpRequestStep,
+    IfStep,
+    OperationStep,
+    ParallelStep,
+    Part,
+    RunWorkflowStep,
+    SetStep,
+    Step,
+    StopStep,
+    SwitchStep,
+    WaitForEventStep,
+    WaitStep,
+    WhileStep,
+    branches,
+    walk,
+    walk_steps,
+)
 from bivelio_server.workflows.expressions import ExpressionError, parse_template, references_of
 from bivelio_server.workflows.problems import expression_problem
 
@@ -38,44 +60,128 @@ def check_rights(definition: Definition, catalogue: Catalogue, caller: Caller) -
 
 
 def used_operations(definition: Definition, catalogue: Catalogue) -> Iterator[Operation]:
-    for _, step in walk(definition.steps):
+    for _, step in walk(definition):
         if isinstance(step, OperationStep):
             operation = catalogue.named(step.uses)
             if operation is not None:
                 yield operation
 
 
+@dataclass(slots=True)
+class _Scope:
+    """What expressions may name at a place: roots, and the steps that may have been taken before. `ids` are all that
+    were met so far."""
+
+    roots: frozenset[str] = _ROOTS
+    steps: set[str] = field(default_factory=set)
+    ids: set[str] = field(default_factory=set)
+
+    def knowing(self, *names: str) -> "_Scope":
+        """With these roots besides; steps seen there are seen afterwards."""
+        return _Scope(self.roots.union(names), self.steps, self.ids)
+
+    def apart(self, *names: str) -> "_Scope":
+        """With these roots besides; steps seen there are not seen afterwards."""
+        return _Scope(self.roots.union(names), set(self.steps), self.ids)
+
+
 def _problems(definition: Definition, catalogue: Catalogue) -> Iterator[Problem]:
-    seen: set[str] = set()
-    steps = list(walk(definition.steps))
-    if len(steps) > MAX_STEPS:
+    if sum(1 for _ in walk(definition)) > MAX_STEPS:
         yield Problem("steps", "max_items", _TOO_MANY)
-    for path, step in steps:
-        if path.count("[") > MAX_NESTING:
-            yield Problem(path, "max_depth", _TOO_DEEP)
-        if step.id in seen:
-            yield Problem(f"{path}.id", "unique", _REPEATED.format(id=step.id))
-        yield from _step_texts(step, path, seen)
-        if isinstance(step, OperationStep):
-            yield from _operation(step, path, catalogue)
-        seen.add(step.id)
+        return
+    if isinstance(definition.trigger, EventTrigger) and definition.trigger.if_ is not None:
+        yield from _condition(definition.trigger.if_, "trigger.if", _Scope(frozenset({"input", "now"})))
+    scope = _Scope()
+    yield from _list(definition.steps, "steps", scope, catalogue)
     if definition.output is not None:
-        yield from _texts(definition.output, "output", seen)
+        yield from _texts(definition.output, "output", scope)
+    yield from _list(definition.on_error, "on_error", scope.knowing("error"), catalogue)
 
 
-def _step_texts(step: Step, path: str, seen: set[str]) -> Iterator[Problem]:
+def _list(steps: Sequence[Step], path: str, scope: _Scope, catalogue: Catalogue) -> Iterator[Problem]:
+    for position, step in enumerate(steps):
+        here = f"{path}[{position}]"
+        yield from _step(step, here, scope, catalogue)
+        scope.steps.add(step.id)
+        if isinstance(step.on_error, list):
+            yield from _list(step.on_error, f"{here}.on_error", scope.knowing("error"), catalogue)
+
+
+def _step(step: Step, path: str, scope: _Scope, catalogue: Catalogue) -> Iterator[Problem]:
+    """What a step itself says, and then the steps within it."""
+    if path.count("[") > MAX_NESTING:
+        yield Problem(path, "max_depth", _TOO_DEEP)
+    if step.id in scope.ids:
+        yield Problem(f"{path}.id", "unique", _REPEATED.format(id=step.id))
+    scope.ids.add(step.id)
+    yield from _own_texts(step, path, scope)
+    match step:
+        case OperationStep():
+            yield from _operation(step, path, catalogue)
+        case ForEachStep():
+            yield from _list(step.steps, f"{path}.steps", scope.apart(step.as_, "index"), catalogue)
+        case WhileStep():
+            yield from _loop(step, path, scope, catalogue)
+        case ParallelStep():
+            yield from _parallel(step, path, scope, catalogue)
+        case IfStep() | SwitchStep():
+            for branch in branches(step):
+                if branch.place != "on_error":
+                    yield from _list(branch.steps, f"{path}.{branch.place}", scope, catalogue)
+
+
+def _own_texts(step: Step, path: str, scope: _Scope) -> Iterator[Problem]:
     """The members of a step that may hold expressions."""
-    if isinstance(step, OperationStep):
-        yield from _texts(step.with_, f"{path}.with", seen)
-    elif isinstance(step, SetStep):
-        yield from _texts(step.set, f"{path}.set", seen)
-    elif isinstance(step, IfStep):
-        yield from _condition(step.if_, f"{path}.if", seen)
+    match step:
+        case IfStep():
+            yield from _condition(step.if_, f"{path}.if", scope)
+        case SwitchStep():
+            yield from _condition(step.switch, f"{path}.switch", scope)
+        case WaitForEventStep():
+            if step.wait_for_event.if_ is not None:
+                yield from _condition(step.wait_for_event.if_, f"{path}.wait_for_event.if", scope.knowing("event"))
+        case _:
+            for member in _RENDERED.get(type(step), ()):
+                yield from _texts(_member(step, member), f"{path}.{member}", scope)
 
 
-def _condition(text: str, path: str, seen: set[str]) -> Iterator[Problem]:
-    """Only a text that is one expression can give true or false."""
-    problems = list(_text(text, path, seen))
+#: The members of which every text may hold expressions, by their names on the wire.
+_RENDERED: Final[dict[type, tuple[str, ...]]] = {
+    OperationStep: ("with",),
+    SetStep: ("set",),
+    ForEachStep: ("for_each",),
+    WaitStep: ("wait",),
+    ApprovalStep: ("approval",),
+    HttpRequestStep: ("http_request",),
+    RunWorkflowStep: ("run_workflow",),
+    StopStep: ("stop",),
+}
+
+
+def _member(step: Step, name: str) -> Any:
+    value = getattr(step, "with_" if name == "with" else name)
+    return value.model_dump() if isinstance(value, Part) else value
+
+
+def _loop(step: WhileStep, path: str, scope: _Scope, catalogue: Catalogue) -> Iterator[Problem]:
+    """Its condition and its steps may name what its steps gave the time before."""
+    inner = scope.apart("index")
+    inner.steps.update(each.id for _, each in walk_steps(step.steps))
+    yield from _condition(step.while_, f"{path}.while", inner)
+    yield from _list(step.steps, f"{path}.steps", inner, catalogue)
+
+
+def _parallel(step: ParallelStep, path: str, scope: _Scope, catalogue: Catalogue) -> Iterator[Problem]:
+    """A branch does not see the others."""
+    seen = [scope.apart() for _ in step.parallel]
+    for inner, (name, steps) in zip(seen, step.parallel.items(), strict=True):
+        yield from _list(steps, f"{path}.parallel.{name}", inner, catalogue)
+    scope.steps.update(*(inner.steps for inner in seen))
+
+
+def _condition(text: str, path: str, scope: _Scope) -> Iterator[Problem]:
+    """Only a text that is one expression can give a value that is not a text."""
+    problems = list(_text(text, path, scope))
     if not problems:
         template = parse_template(text)
         if len(template.pieces) > 1 or not template.holes:
@@ -83,28 +189,29 @@ def _condition(text: str, path: str, seen: set[str]) -> Iterator[Problem]:
     yield from problems
 
 
-def _texts(value: Any, path: str, seen: set[str]) -> Iterator[Problem]:
+def _texts(value: Any, path: str, scope: _Scope) -> Iterator[Problem]:
     """Every text inside a JSON value."""
     if isinstance(value, str):
-        yield from _text(value, path, seen)
+        yield from _text(value, path, scope)
     elif isinstance(value, dict):
         for name, member in value.items():
-            yield from _texts(member, f"{path}.{name}", seen)
+            yield from _texts(member, f"{path}.{name}", scope)
     elif isinstance(value, list):
         for position, member in enumerate(value):
-            yield from _texts(member, f"{path}[{position}]", seen)
+            yield from _texts(member, f"{path}[{position}]", scope)
 
 
-def _text(text: str, path: str, seen: set[str]) -> Iterator[Problem]:
+def _text(text: str, path: str, scope: _Scope) -> Iterator[Problem]:
     try:
         found = references_of(text)
     except ExpressionError as error:
         yield expression_problem(error, path)
         return
     for reference in sorted(found):
-        if reference[0] not in _ROOTS:
-            yield Problem(path, "reference", _UNKNOWN_NAME.format(name=reference[0]))
-        elif reference[0] == "steps" and len(reference) > 1 and reference[1] not in seen:
+        if reference[0] not in scope.roots:
+            known = ", ".join(sorted(scope.roots))
+            yield Problem(path, "reference", _UNKNOWN_NAME.format(name=reference[0], known=known))
+        elif reference[0] == "steps" and len(reference) > 1 and reference[1] not in scope.steps:
             yield Problem(path, "reference", _UNKNOWN_STEP.format(id=reference[1]))
 
 
@@ -148,13 +255,13 @@ _TOO_DEEP: Final = Text(
     f"Los pasos se anidan como máximo {MAX_NESTING} niveles.", f"Steps nest at most {MAX_NESTING} levels deep."
 )
 _NO_CONDITION: Final = Text(
-    "La condición debe ser una expresión, como {{ input.total > 100 }}.",
-    "The condition must be one expression, such as {{ input.total > 100 }}.",
+    "Aquí debe haber una expresión, como {{ input.total > 100 }}.",
+    "Here must be one expression, such as {{ input.total > 100 }}.",
 )
 _REPEATED: Final = Text("El id de paso '{id}' está repetido.", "The step id '{id}' is repeated.")
 _UNKNOWN_NAME: Final = Text(
-    "'{name}' no existe aquí; hay input, steps, run y now.",
-    "'{name}' does not exist here; there are input, steps, run and now.",
+    "'{name}' no existe aquí; hay: {known}.",
+    "'{name}' does not exist here; there are: {known}.",
 )
 _UNKNOWN_STEP: Final = Text("No hay un paso anterior '{id}'.", "There is no earlier step '{id}'.")
 _UNKNOWN_OPERATION: Final = Text(

@@ -62,17 +62,22 @@ class Instance(BusinessRow):
     started_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
+    paused_at: Mapped[datetime | None] = mapped_column(Moment)
+    rounds: Mapped[int]
 
 
 class StepRecord(Base):
-    """What one step of an instance did; a completed one is never done again."""
+    """What one step of an instance did; a completed one is never done again, unless a retry of the run replaced it:
+    then `superseded_in` says which, otherwise it is 0."""
 
     __tablename__ = "workflow_steps"
 
     org_id: Mapped[UUID] = mapped_column(primary_key=True)
     environment: Mapped[str] = mapped_column(Text, primary_key=True)
     instance_id: Mapped[str] = mapped_column(Text, primary_key=True)
-    step_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    path: Mapped[str] = mapped_column(Text, primary_key=True)
+    superseded_in: Mapped[int] = mapped_column(primary_key=True)
+    step_id: Mapped[str] = mapped_column(Text)
     position: Mapped[int]
     uses: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Text)
@@ -82,3 +87,10 @@ class StepRecord(Base):
     error: Mapped[dict[str, Any] | None] = mapped_column(Object)
     started_at: Mapped[datetime] = mapped_column(Moment)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
+    retry_at: Mapped[datetime | None] = mapped_column(Moment)
+
+    @property
+    def duration_ms(self) -> int | None:
+        if self.finished_at is None:
+            return None
+        return max(0, round((self.finished_at - self.started_at).total_seconds() * 1000))

@@ -1,7 +1,7 @@
 """Workflows: define, activate, run, look at what ran."""
 
 import asyncio
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.context import Context
@@ -76,7 +76,7 @@ async def get(context: Context, data: WorkflowReference) -> WorkflowView:
     summary=Text("Crea un workflow", "Create a workflow"),
 )  # fmt: skip
 async def create(context: Context, data: WorkflowCreate) -> WorkflowView:
-    definition = Definition(trigger=data.trigger, steps=data.steps, output=data.output)
+    definition = Definition.model_construct(**{name: getattr(data, name) for name in Definition.model_fields})
     now = context.now
     workflow = Workflow(
         **identity(context.caller), id=new_id("wf"), name=data.name, description=data.description, status=data.status,
@@ -97,15 +97,12 @@ async def update(context: Context, data: WorkflowUpdate) -> WorkflowView:
     version = await queries.get_version(context, workflow)
     present = Definition.model_validate(version.definition)
     given = data.model_fields_set
-    _require_present(data, given & {"name", "trigger", "steps", "concurrency"})
+    _require_present(data, given & {"name", "trigger", "steps", "on_error", "concurrency"})
     changed = {name for name in given & _OWN_FIELDS if getattr(workflow, name) != getattr(data, name)}
     for name in changed:
         setattr(workflow, name, getattr(data, name))
-    definition = Definition(
-        trigger=data.trigger or present.trigger,
-        steps=data.steps or present.steps,
-        output=data.output if "output" in given else present.output,
-    )
+    kept = {name: getattr(data if name in given else present, name) for name in Definition.model_fields}
+    definition = Definition.model_construct(**kept)
     if not changed and definition.model_dump() == present.model_dump():
         return _view(workflow, version)
     return _view(workflow, await _save_version(context, workflow, definition))
@@ -210,7 +207,7 @@ async def _save_version(context: Context, workflow: Workflow, definition: Defini
     await context.session.flush()
     version = WorkflowVersion(
         **identity(context.caller), workflow_id=workflow.id, version=workflow.version, activated_rights=[],
-        definition=definition.model_dump(), created_by=context.caller.actor, created_at=context.now,
+        definition=definition.as_written(), created_by=context.caller.actor, created_at=context.now,
     )  # fmt: skip
     if workflow.status == "active":
         _freeze_rights(context, version)
@@ -262,8 +259,8 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
 
 def _view(workflow: Workflow, version: WorkflowVersion) -> WorkflowView:
     summary = WorkflowSummary.model_validate(workflow).model_dump()
-    definition: dict[str, Any] = version.definition
-    return WorkflowView(**summary, **{name: definition[name] for name in ("trigger", "steps", "output")})
+    definition = Definition.model_validate(version.definition).as_written()
+    return WorkflowView(**summary, **definition)
 
 
 def _summary(instance: Instance, workflow_name: str) -> InstanceSummary:

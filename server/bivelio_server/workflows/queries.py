@@ -128,6 +128,7 @@ async def list_steps(context: Context, instance_id: str) -> list[StepRecord]:
         StepRecord.org_id == context.caller.org_id,
         StepRecord.environment == context.caller.environment.value,
         StepRecord.instance_id == instance_id,
+        StepRecord.superseded_in == 0,
     )
     return list(await context.session.scalars(query.order_by(StepRecord.position)))
 

@@ -6,11 +6,11 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from bivelio_server.kit.models import FreeObject, Id, Input, Name, Output, PageInput, Pagination
-from bivelio_server.workflows.definition import ManualTrigger, Step, Trigger
+from bivelio_server.workflows.definition import MAX_LIST, ManualTrigger, Seconds, Steps, Trigger
 
 Status = Literal["draft", "active", "paused"]
 InstanceStatus = Literal["running", "waiting", "paused", "completed", "failed", "cancelled"]
-StepStatus = Literal["running", "waiting", "completed", "failed"]
+StepStatus = Literal["running", "waiting", "completed", "failed", "cancelled"]
 Concurrency = Literal["many", "one"]
 
 
@@ -24,14 +24,16 @@ class WorkflowReference(Input):
 
 
 class WorkflowCreate(Input):
-    """`concurrency: one` refuses a run while another one goes on. `output` is what a run answers, by default the
-    output of its last step."""
+    """`concurrency: one` refuses a run while another one goes on. The rest is the workflow's definition."""
 
     name: Name = Field(examples=["Onboarding de cliente"])
     description: str | None = Field(None, max_length=2000)
     trigger: Trigger = Field(default=ManualTrigger(type="manual"))
-    steps: list[Step] = Field(min_length=1, max_length=100)
+    steps: Steps = Field(min_length=1, max_length=MAX_LIST)
     output: dict[str, Any] | None = None
+    on_error: Steps = Field(default=[])
+    timeout_seconds: Seconds | None = None
+    input_schema: dict[str, Any] | None = None
     concurrency: Concurrency = "many"
     status: Literal["active", "draft"] = "active"
 
@@ -43,8 +45,11 @@ class WorkflowUpdate(Input):
     name: Name | None = None
     description: str | None = Field(None, max_length=2000)
     trigger: Trigger | None = None
-    steps: list[Step] | None = Field(None, min_length=1, max_length=100)
+    steps: Steps | None = Field(None, min_length=1, max_length=MAX_LIST)
     output: dict[str, Any] | None = None
+    on_error: Steps | None = None
+    timeout_seconds: Seconds | None = None
+    input_schema: dict[str, Any] | None = None
     concurrency: Concurrency | None = None
     if_version: int | None = Field(None, ge=1, description="Refuse (409) when the workflow is not at this version.")
 
@@ -73,6 +78,9 @@ class WorkflowView(WorkflowSummary):
     trigger: dict[str, Any]
     steps: list[dict[str, Any]]
     output: dict[str, Any] | None
+    on_error: list[dict[str, Any]]
+    timeout_seconds: int | None
+    input_schema: dict[str, Any] | None
 
 
 class WorkflowPage(Output):
@@ -120,10 +128,12 @@ class InstanceSummary(Output):
 
 
 class StepView(Output):
-    """What one step did. `uses` is the operation's name or the step's keyword."""
+    """What one step did. `uses` is the operation's name or the step's keyword; `path` tells the passes through a loop
+    apart (`each[3].mail`). After a failure that may pass it is tried again at `retry_at`."""
 
     model_config = ConfigDict(title="InstanceStep", from_attributes=True)
 
+    path: str
     step_id: str
     uses: str
     status: StepStatus
@@ -133,6 +143,8 @@ class StepView(Output):
     error: dict[str, Any] | None
     started_at: datetime
     finished_at: datetime | None
+    retry_at: datetime | None
+    duration_ms: int | None
 
 
 class InstanceView(InstanceSummary):

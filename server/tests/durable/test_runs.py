@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from structlog.typing import EventDict
 
-from bivelio_server.durable import Run, Superseded, cancel, queue_figures, spawn, wake
+from bivelio_server.durable import Run, Superseded, TooNew, cancel, queue_figures, spawn, wake
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.execution import transaction
 from tests.durable.workshop import ORIGIN, Workshop, new_caller, record, until
@@ -193,6 +193,46 @@ async def test_an_unknown_task_is_left_to_a_worker_that_knows_it(workshop: Works
         await until(lambda: workshop.state(task) == "completed")
 
     assert workshop.runs(task) == [(1, "completed")]
+
+
+async def test_work_of_a_newer_version_is_put_back_undone(workshop: Workshop) -> None:
+    async def of_old(run: Run) -> None:
+        async with run.transaction() as session:
+            await record(session, "old", 1)
+            raise TooNew
+
+    async def of_new(run: Run) -> None: ...
+
+    async with workshop.worker({"shared": of_old}):
+        task = await workshop.ask("shared")
+        await until(lambda: workshop.state(task) == "sleeping")
+    workshop.services.clock.advance(seconds=60)
+    async with workshop.worker({"shared": of_new}):
+        await until(lambda: workshop.state(task) == "completed")
+
+    assert workshop.effects() == []
+    assert workshop.runs(task) == [(1, "completed")]
+
+
+async def test_a_run_may_sleep_until_it_is_woken(workshop: Workshop) -> None:
+    calls: list[Run] = []
+
+    async def waits(run: Run) -> None:
+        calls.append(run)
+        async with run.transaction() as session:
+            if len(calls) == 1:
+                await run.sleep_until(session, None)
+
+    async with workshop.worker({"wait": waits}):
+        task = await workshop.ask("wait")
+        await until(lambda: workshop.state(task) == "sleeping")
+        workshop.services.clock.advance(days=3650)
+        await workshop.ask("wait")
+        await until(lambda: len(calls) == 2)
+        async with transaction(workshop.caller, workshop.services, ORIGIN) as context:
+            assert workshop.state(task) == "sleeping"
+            assert await wake(context, task)
+        await until(lambda: workshop.state(task) == "completed")
 
 
 async def test_a_key_fires_once_for_a_tenant(workshop: Workshop) -> None:

@@ -60,7 +60,8 @@ def nested(levels: int) -> dict[str, Any]:
         ([{"uses": "contacts.list"}], ("steps[0].id", "required")),
         ([{"id": "Mal id", "set": {}}], ("steps[0].id", "pattern")),
         ([{"id": "a", "wait": {"seconds": -1}}], ("steps[0].wait.seconds", "minimum")),
-        ([{"id": "a", "wait": {"seconds": "{{ input.n }}"}}], ("steps[0].wait.seconds", "integer")),
+        ([{"id": "a", "wait": {"seconds": True}}], ("steps[0].wait.seconds", "integer")),
+        ([{"id": "a", "wait": {}}], ("steps[0].wait", "required")),
         ([{"id": "a", "if": "{{ true }}"}], ("steps[0].then", "required")),
         ([branch(branch({"id": "a"}, step_id="inner"))], ("steps[0].then[0].then[0]", "one_of")),
         ([], ("steps", "min_items")),
@@ -166,8 +167,8 @@ async def test_what_only_the_run_can_judge_is_no_problem(acme: Organization) -> 
         ),
         (
             {"id": "a", "set": {"x": "{{ foo }}"}},
-            "'foo' no existe aquí; hay input, steps, run y now.",
-            "'foo' does not exist here; there are input, steps, run and now.",
+            "'foo' no existe aquí; hay: input, now, run, steps.",
+            "'foo' does not exist here; there are: input, now, run, steps.",
         ),
         (
             {"id": "a", "uses": "contacts.get"},
@@ -176,8 +177,8 @@ async def test_what_only_the_run_can_judge_is_no_problem(acme: Organization) -> 
         ),
         (
             {"id": "a"},
-            "El paso 'steps[0]' debe tener uno de: uses, if, wait, set.",
-            "The step 'steps[0]' must have one of: uses, if, wait, set.",
+            "El paso 'steps[0]' debe tener uno de: uses, if, switch,",
+            "The step 'steps[0]' must have one of: uses, if, switch,",
         ),
     ],
 )

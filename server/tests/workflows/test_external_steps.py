@@ -16,7 +16,7 @@ from bivelio_server.kit.context import Services
 from bivelio_server.kit.errors import IntegrationFailed, IntegrationRefused
 from bivelio_server.kit.operations import Catalogue
 from bivelio_server.workflows.instances import TASK
-from bivelio_server.workflows.runner import MAX_ATTEMPTS
+from bivelio_server.workflows.running.walker import DEFAULT_RETRY
 from tests.workflows.arranging import (
     Json,
     code_of,
@@ -167,9 +167,9 @@ async def test_a_service_that_keeps_failing_fails_the_run(
 
     found = await _ended_in_time(client, queued, depot, clock, status="failed")
 
-    assert len(courier.keys) == MAX_ATTEMPTS == step_of(found, "send")["attempts"]
+    assert len(courier.keys) == DEFAULT_RETRY.attempts == step_of(found, "send")["attempts"]
     assert (found["error"]["code"], found["error"]["step_id"]) == ("INTEGRATION_ERROR", "send")
-    assert await contact_names(client) == ["prepared", *["failed IntegrationFailed"] * MAX_ATTEMPTS]
+    assert await contact_names(client) == ["prepared", *["failed IntegrationFailed"] * DEFAULT_RETRY.attempts]
 
 
 async def test_a_service_that_refuses_fails_the_run_at_once(client: Client, courier: Courier) -> None:

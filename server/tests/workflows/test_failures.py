@@ -12,7 +12,7 @@ from bivelio_server.contacts import operations as contacts
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Context, Services
 from bivelio_server.kit.operations import InOneTransaction
-from bivelio_server.workflows.runner import MAX_ATTEMPTS
+from bivelio_server.workflows.running.walker import DEFAULT_RETRY
 from tests.workflows.arranging import (
     HELLO,
     contact_names,
@@ -167,12 +167,12 @@ async def test_a_crash_that_stays_fails_the_run(
     made = await workflow(acme.live, create_contact(), RENAME)
     queued = await started(acme.live, made)
 
-    for attempt in range(1, MAX_ATTEMPTS):
+    for attempt in range(1, DEFAULT_RETRY.attempts):
         await until(lambda: _attempts(acme, queued, attempt))  # noqa: B023 - awaited in this very round
         later(services, clock, seconds=2**attempt)
     found = await ended(acme.live, queued, "failed")
 
-    assert updating.calls == MAX_ATTEMPTS == step_of(found, "rename")["attempts"]
+    assert updating.calls == DEFAULT_RETRY.attempts == step_of(found, "rename")["attempts"]
     assert (found["error"]["code"], found["error"]["step_id"]) == ("INTERNAL_ERROR", "rename")
     assert error.__name__ not in str(found)
     assert await contact_names(acme.live) == ["Maria Garcia"]
@@ -182,7 +182,7 @@ async def test_a_crash_that_stays_fails_the_run(
 async def test_a_database_that_was_away_is_no_attempt(
     acme: Organization, services: Services, clock: MovableClock, updating: Faulty
 ) -> None:
-    updating.failures, updating.error = MAX_ATTEMPTS + 1, psycopg.OperationalError
+    updating.failures, updating.error = DEFAULT_RETRY.attempts + 1, psycopg.OperationalError
     queued = await started(acme.live, await workflow(acme.live, create_contact(), RENAME))
 
     async def has_ended() -> bool:
@@ -192,7 +192,7 @@ async def test_a_database_that_was_away_is_no_attempt(
     await until(has_ended)
     found = await ended(acme.live, queued)
 
-    assert updating.calls == MAX_ATTEMPTS + 2
+    assert updating.calls == DEFAULT_RETRY.attempts + 2
     assert step_of(found, "rename")["attempts"] == 1
     assert await contact_names(acme.live) == ["Eva"]
 

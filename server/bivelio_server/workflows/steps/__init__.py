@@ -1,1 +1,51 @@
-"""The kinds of step, one file each."""
+"""What each kind of step does."""
+
+from typing import assert_never
+
+from bivelio_server.workflows.definition import (
+    ApprovalStep,
+    ForEachStep,
+    HttpRequestStep,
+    IfStep,
+    OperationStep,
+    ParallelStep,
+    RunWorkflowStep,
+    SetStep,
+    Step,
+    StopStep,
+    SwitchStep,
+    WaitForEventStep,
+    WaitStep,
+    WhileStep,
+)
+from bivelio_server.workflows.running.progress import Progress
+from bivelio_server.workflows.running.scope import Scope
+from bivelio_server.workflows.running.state import StepState
+from bivelio_server.workflows.steps import condition, for_each, operation, parallel, pure, repetition, stop, wait
+
+
+async def perform(progress: Progress, step: Step, state: StepState, scope: Scope) -> None:  # noqa: C901 - one arm a kind
+    """Until the step is completed. Raises what `Progress` says, and APIError or ExpressionError when it fails."""
+    match step:
+        case OperationStep():
+            await operation.perform(progress, step, state, scope)
+        case IfStep():
+            await condition.perform(progress, step, state, scope)
+        case SwitchStep():
+            await condition.perform_switch(progress, step, state, scope)
+        case ParallelStep():
+            await parallel.perform(progress, step, state, scope)
+        case ForEachStep():
+            await for_each.perform(progress, step, state, scope)
+        case WhileStep():
+            await repetition.perform(progress, step, state, scope)
+        case WaitStep():
+            await wait.perform(progress, step, state, scope)
+        case SetStep():
+            await pure.perform(progress, step, state, scope)
+        case StopStep():
+            await stop.perform(progress, step, state, scope)
+        case WaitForEventStep() | ApprovalStep() | HttpRequestStep() | RunWorkflowStep():
+            raise NotImplementedError
+        case _:
+            assert_never(step)

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bivelio_server.durable import TooNew
 from bivelio_server.kit.door import insufficient_scope
 from bivelio_server.kit.errors import IntegrationFailed, NotFound
 from bivelio_server.kit.execution import Outside, handle
@@ -13,36 +14,42 @@ from bivelio_server.kit.operations import InOneTransaction, Operation, ThroughOu
 from bivelio_server.kit.origin import Door
 from bivelio_server.kit.validation import validation_failed
 from bivelio_server.workflows.definition import OperationStep
-from bivelio_server.workflows.state import StepState
-from bivelio_server.workflows.steps.progress import Progress
-from bivelio_server.workflows.steps.pure import rendered
+from bivelio_server.workflows.running.failures import OutOfTime, TimedOut
+from bivelio_server.workflows.running.progress import Progress
+from bivelio_server.workflows.running.scope import Scope
+from bivelio_server.workflows.running.state import StepState
 
 
-async def perform(progress: Progress, step: OperationStep, state: StepState) -> None:
+async def perform(progress: Progress, step: OperationStep, state: StepState, scope: Scope) -> None:
     operation = progress.services.catalogue.named(step.uses)
-    if operation is None or Door.workflow not in operation.doors:
+    if operation is None:
+        raise TooNew  # it was there when the workflow was saved
+    if Door.workflow not in operation.doors:
         raise NotFound("uses")
     if isinstance(operation.body, InOneTransaction):
-        await _in_one_transaction(progress, operation, operation.body, _input(progress, operation, step, state), state)
+        data = await _input(progress, operation, step, state, scope)
+        await _in_one_transaction(progress, operation, operation.body, data, state)
         return
     outside = _outside(progress, operation, operation.body, state)
     if state.prepared is None:
-        await _prepare(progress, outside, _input(progress, operation, step, state), state)
+        await _prepare(progress, outside, await _input(progress, operation, step, state, scope), state)
     elif operation.credits:
         await _prepare_again(progress, outside, state)
-    await _through_outside(progress, outside, state)
+    await _through_outside(progress, outside, state, scope)
 
 
 def _outside(
     progress: Progress, operation: Operation, body: ThroughOutside[Any, Any, Any, Any], state: StepState
 ) -> Outside:
-    """Known by run and step, so that whoever takes the run over repeats the same call with the same reservation."""
-    key = f"{progress.state.id}:{state.step_id}"
+    """Known by run and path, so that whoever takes the run over repeats the same call with the same reservation."""
+    key = f"{progress.state.id}:{state.path}"
     return Outside(operation, body, key, f"cr_{hashlib.sha256(key.encode()).hexdigest()[:26]}")
 
 
-def _input(progress: Progress, operation: Operation, step: OperationStep, state: StepState) -> Input:
-    state.input = rendered(progress, step.with_, "with")
+async def _input(
+    progress: Progress, operation: Operation, step: OperationStep, state: StepState, scope: Scope
+) -> Input:
+    state.input = await progress.render(step.with_, "with", scope)
     try:
         return operation.input.model_validate(state.input)
     except ValidationError as error:
@@ -54,7 +61,7 @@ async def _in_one_transaction(
 ) -> None:
     context = await progress.acting_context()
     _require_right(context.caller.may(operation.scope, operation.resource), operation)
-    progress.effect_of = state.step_id
+    progress.effect_of = state.path
     output = await handle(context, operation, body, data)
     state.attempts += 1
     progress.complete(state, output.model_dump())
@@ -64,30 +71,31 @@ async def _prepare(progress: Progress, outside: Outside, data: Input, state: Ste
     """What was prepared is recorded, so that after a crash the same call is made again, with the same key."""
     context = await progress.acting_context()
     _require_right(context.caller.may(outside.operation.scope, outside.operation.resource), outside.operation)
-    progress.effect_of = state.step_id
+    progress.effect_of = state.path
     state.prepared = (await outside.prepare(context, data)).model_dump(mode="json")
     progress.save(state)
 
 
 async def _prepare_again(progress: Progress, outside: Outside, state: StepState) -> None:
     context = await progress.acting_context()
-    progress.effect_of = state.step_id
+    progress.effect_of = state.path
     await outside.prepare_again(context)
 
 
-async def _through_outside(progress: Progress, outside: Outside, state: StepState) -> None:
-    await progress.commit()
+async def _through_outside(progress: Progress, outside: Outside, state: StepState, scope: Scope) -> None:
     prepared = outside.body.prepared.model_validate(state.prepared)
     try:
-        outcome = await outside.perform(progress.services, progress.state.caller, prepared)
-    except IntegrationFailed as error:
+        async with progress.away(scope):
+            outcome = await outside.perform(progress.services, progress.state.caller, prepared)
+    except (IntegrationFailed, TimedOut) as error:
         context = await progress.acting_context()
-        progress.effect_of = state.step_id
-        await outside.record_failure(context, prepared, error)
+        progress.effect_of = state.path
+        failed = error if isinstance(error, IntegrationFailed) else IntegrationFailed(OutOfTime.text)
+        await outside.record_failure(context, prepared, failed)
         await progress.commit()
         raise
     context = await progress.acting_context()
-    progress.effect_of = state.step_id
+    progress.effect_of = state.path
     output = await outside.record(context, prepared, outcome)
     state.attempts += 1
     progress.complete(state, output.model_dump())

@@ -1,30 +1,36 @@
 """What a run knows of itself: its instance, its definition, what its steps have done so far."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Final
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from bivelio_server.accounts.roles import rights_of
-from bivelio_server.durable import Run
+from bivelio_server.durable import Run, TooNew
 from bivelio_server.kit.caller import Caller, Environment, intersect_rights
 from bivelio_server.kit.db import Transaction
 from bivelio_server.workflows.definition import Definition
 from bivelio_server.workflows.versions import known_definition, parse_definition
 
+_TIMES: Final = ("started_at", "finished_at", "retry_at")
 _NOBODY: Final = UUID(int=0)
 
 _LOAD: Final = """
     select i.org_id, i.environment, i.id, i.workflow_id, w.name as workflow_name, i.version, i.input, i.depth,
-           i.started_at, i.total_steps, i.finished_at, v.activated_by, v.activated_rights,
+           i.started_at, i.total_steps, i.finished_at, i.paused_at, v.activated_by, v.activated_rights,
+           (select o.timezone from organizations o where o.id = i.org_id) as timezone,
            p.scopes, p.user_id, p.role, p.plan, p.key_type,
            (select coalesce(jsonb_agg(jsonb_build_object(
-                       'step_id', s.step_id, 'position', s.position, 'uses', s.uses, 'status', s.status,
-                       'attempts', s.attempts, 'input', s.input, 'output', s.output, 'error', s.error,
-                       'prepared', s.prepared, 'started_at', s.started_at, 'finished_at', s.finished_at)), '[]')
+                       'path', s.path, 'step_id', s.step_id, 'position', s.position, 'uses', s.uses,
+                       'status', s.status, 'attempts', s.attempts, 'input', s.input, 'output', s.output,
+                       'error', s.error, 'prepared', s.prepared, 'started_at', s.started_at,
+                       'finished_at', s.finished_at, 'retry_at', s.retry_at)), '[]')
               from workflow_steps s
-             where s.org_id = i.org_id and s.environment = i.environment and s.instance_id = i.id) as steps
+             where s.org_id = i.org_id and s.environment = i.environment and s.instance_id = i.id
+               and s.superseded_in = 0) as steps
       from workflow_instances i
       join workflows w on w.org_id = i.org_id and w.environment = i.environment and w.id = i.workflow_id
       join workflow_versions v on v.org_id = i.org_id and v.environment = i.environment
@@ -42,8 +48,9 @@ _PRESENT_RIGHTS: Final = "select scopes, user_id, role, plan, key_type from pres
 
 @dataclass(slots=True)
 class StepState:
-    """One step as it is recorded; times are UTC."""
+    """One step as it is recorded; times are UTC. `path` tells the passes through a loop apart (`each[3].mail`)."""
 
+    path: str
     step_id: str
     position: int
     uses: str
@@ -55,15 +62,35 @@ class StepState:
     error: dict[str, Any] | None = None
     prepared: Any = None
     finished_at: datetime | None = None
+    #: Of a failed attempt that is to be repeated, no sooner than then.
+    retry_at: datetime | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is settled how it ended. A cancelled one would be taken anew."""
+        return self.status in ("completed", "failed")
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in ("running", "waiting")
+
+    @property
+    def prefix(self) -> str:
+        """What its path has before its id."""
+        return self.path.removesuffix(self.step_id)
+
+    def as_seen(self) -> dict[str, Any]:
+        """What expressions see of it."""
+        return {"output": self.output, "status": self.status, "error": self.error}
 
     @classmethod
     def stored(cls, row: dict[str, Any]) -> "StepState":
-        times = {name: row[name] and datetime.fromisoformat(row[name]) for name in ("started_at", "finished_at")}
+        times = {name: row[name] and datetime.fromisoformat(row[name]) for name in _TIMES}
         return cls(**{**row, **times})
 
     def as_row(self) -> dict[str, Any]:
         row = {name: getattr(self, name) for name in self.__slots__}
-        times = {name: row[name] and row[name].isoformat() for name in ("started_at", "finished_at")}
+        times = {name: row[name] and row[name].isoformat() for name in _TIMES}
         return {**row, **times}
 
 
@@ -82,23 +109,36 @@ class RunState:
     started_at: datetime
     finished_at: datetime | None
     total_steps: int
+    is_paused: bool
+    timezone: str
     activated_by: str | None
     activated_rights: frozenset[str]
     caller: Caller
     steps: dict[str, StepState] = field(default_factory=dict)
     current_step: int = 1
 
-    @cached_property
-    def outputs(self) -> dict[str, dict[str, Any]]:
-        """What expressions see under `steps`."""
-        done = (step for step in self.steps.values() if step.status == "completed")
-        return {step.step_id: {"output": step.output} for step in done}
+    def __post_init__(self) -> None:
+        self._seen: dict[str, dict[str, dict[str, Any]]] = {}
+        for step in self.steps.values():
+            self.note(step)
 
-    def step(self, step_id: str, uses: str, now: datetime) -> StepState:
-        """The step's state, begun now when it is new."""
-        if step_id not in self.steps:
-            self.steps[step_id] = StepState(step_id, len(self.steps) + 1, uses, now)
-        return self.steps[step_id]
+    def begin(self, path: str, step_id: str, uses: str, now: datetime) -> StepState:
+        """The step's state, begun now unless it was begun before."""
+        known = self.steps.get(path)
+        if known is None or known.status == "cancelled":
+            position = len(self.steps) + 1 if known is None else known.position
+            self.steps[path] = StepState(path, step_id, position, uses, now)
+        return self.steps[path]
+
+    def note(self, step: StepState) -> None:
+        """Let expressions see the step once it is over."""
+        if step.is_over:
+            self._seen.setdefault(step.prefix, {})[step.step_id] = step.as_seen()
+
+    def seen_from(self, levels: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """What expressions see under `steps`: what is over at these levels, an inner one hiding an outer."""
+        first, *inner = [self._seen.get(level, {}) for level in levels]
+        return {**first, **{name: seen for level in inner for name, seen in level.items()}} if inner else first
 
 
 async def load(session: Transaction, run: Run) -> RunState | None:
@@ -126,10 +166,12 @@ async def load(session: Transaction, run: Run) -> RunState | None:
         started_at=row.started_at,
         finished_at=row.finished_at,
         total_steps=row.total_steps,
+        is_paused=row.paused_at is not None,
+        timezone=row.timezone,
         activated_by=row.activated_by,
         activated_rights=rights,
         caller=_caller(run, row.workflow_id, row.activated_by, rights, row),
-        steps={item["step_id"]: StepState.stored(item) for item in row.steps},
+        steps={item["path"]: StepState.stored(item) for item in row.steps},
     )
 
 
@@ -162,4 +204,7 @@ async def _definition(session: Transaction, row: Any) -> Definition:
         return known
     names = ("org_id", "environment", "workflow_id", "version")
     [stored] = await session.run(_DEFINITION, dict(zip(names, key, strict=True)))
-    return parse_definition(*key, stored.definition)
+    try:
+        return parse_definition(*key, stored.definition)
+    except ValidationError as error:
+        raise TooNew from error

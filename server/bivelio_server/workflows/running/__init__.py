@@ -1,0 +1,1 @@
+"""Running an instance: its state, its walk through the tree, its transactions."""
