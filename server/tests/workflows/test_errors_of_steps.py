@@ -4,7 +4,7 @@ import pytest
 
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
-from tests.workflows.arranging import ended, later, reached, run, started, step_of, workflow
+from tests.workflows.arranging import ended, instance, later, reached, run, started, step_of, workflow
 from tests.workflows.test_control_steps import HOUR, fail, path_statuses, pause, say
 from tests.world import Organization
 
@@ -43,7 +43,7 @@ async def test_a_handler_may_wait(acme: Organization, services: Services, clock:
 async def test_a_container_handles_what_fails_within(acme: Organization) -> None:
     both = {
         "id": "both",
-        "parallel": {"a": [fail("bad")], "b": [pause("p")]},
+        "parallel": {"a": [pause("p")], "b": [fail("bad")]},
         "on_error": [say("mend", "{{ error.path }}")],
     }
 
@@ -89,9 +89,10 @@ async def test_a_container_has_its_time(acme: Organization, services: Services, 
     }
     waiting = await reached(acme.live, await started(acme.live, await workflow(acme.live, loop)), "waiting")
 
-    for _ in range(2):
-        later(services, clock, seconds=41)
-        await reached(acme.live, waiting, "waiting", "completed")
+    later(services, clock, seconds=41)
+    while "each[1].p" not in path_statuses(await instance(acme.live, waiting)):
+        pass
+    later(services, clock, seconds=41)
     found = await ended(acme.live, waiting)
 
     assert step_of(found, "each")["error"]["code"] == "TIMEOUT"
