@@ -3,13 +3,12 @@
 import asyncio
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import psycopg
 import structlog
 from prometheus_client import Counter, Histogram
-from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from bivelio_server.durable.back_off import back_off
@@ -28,6 +27,8 @@ from bivelio_server.kit.sandbox_time import in_time_of
 UNKNOWN_TASK_SECONDS: Final = 10.0
 #: Due runs that another transaction holds at the moment are looked for again after this.
 _LOCKED_SECONDS: Final = 0.02
+#: Runs that may wait for the outside, for each slot.
+_OUTSIDE_PER_SLOT: Final = 8
 _log = structlog.get_logger()
 
 ATTEMPTS: Final = Counter(
@@ -53,7 +54,11 @@ class Dispatcher:
         self._worker = uuid4().hex
         self._claims = itertools.count(1)
         self._lease = services.settings.lease_seconds
-        self._crew = Crew(TOPIC, services.settings.worker_slots)
+        slots = services.settings.worker_slots
+        self._crew = Crew(
+            TOPIC, slots, kept=kept_places(slots), outside=slots * _OUTSIDE_PER_SLOT, freed=self._look_if_some_wait
+        )
+        self._backlog = False
         self._leases: Leases[Run] = Leases(self._lease, self._extend)
         self._shift = Shift(services.wakeups, TOPIC, self._crew, self._leases, self._claim)
 
@@ -62,22 +67,33 @@ class Dispatcher:
 
     async def _claim(self, free: int) -> float:
         claim = f"{self._worker}.{next(self._claims)}"
+        held = self._crew.places.held()
+        kept = free - self._crew.places.inside.open
         rows = await self._services.database.call_all(
-            "select * from durable.claim(%s, %s, %s, %s)", (claim, self._lease, free, self._services.clock.now())
+            "select * from durable.claim(%s, %s, %s, %s, %s, %s, %s)",
+            (claim, self._lease, free, self._services.clock.now(), list(held), list(held.values()), kept),
         )
-        pause = 0.0
-        for row in rows:
-            if row[0] is None:
-                pause = _pause(row[-1])
+        pause, self._backlog = 0.0, False
+        for *run, next_in, backlog in rows:
+            if run[0] is None:
+                pause, self._backlog = _pause(next_in), backlog
             else:
-                self._start(row, claim)
+                self._start(run, claim)
         return pause
 
-    def _start(self, row: TupleRow, claim: str) -> None:
-        run_id, task_id, attempt, name, params, org_id, environment, _ = row
-        run = Run(task_id, run_id, attempt, params, org_id, Environment(environment), self._services, claim)
-        task = self._crew.start(self._work(run, name), name=f"{name} {run_id}")
+    def _start(self, row: Sequence[Any], claim: str) -> None:
+        run_id, task_id, attempt, name, params, org_id, environment, lost = row
+        place = self._crew.places.occupy(org_id)
+        run = Run(
+            task_id, run_id, attempt, params, org_id, Environment(environment), self._services, claim, place, lost
+        )
+        task = self._crew.start(self._work(run, name), f"{name} {run_id}", place)
         self._leases.hold(run, task)
+
+    def _look_if_some_wait(self) -> None:
+        """Due runs were left to be claimed when one of their organisation ends."""
+        if self._backlog:
+            self._shift.look_again()
 
     async def _work(self, run: Run, name: str) -> None:
         outcome = "interrupted"
@@ -152,6 +168,11 @@ class Dispatcher:
         )
         lost: set[UUID] = {row[0] for row in rows}
         return [run for run in runs if run.run_id in lost and not run.is_ending]
+
+
+def kept_places(slots: int) -> int:
+    """Places that a process has beside its slots, for organisations without any run in it."""
+    return max(1, slots // 4)
 
 
 def _ids(run: Run) -> dict[str, tracing.Value]:

@@ -1,5 +1,6 @@
 """One attempt at a task, as its handler sees it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from bivelio_server.durable.fences import Superseded, fenced
+from bivelio_server.durable.places import Place
 from bivelio_server.kit.caller import Environment
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.db import Transaction
@@ -37,7 +39,9 @@ class Run:
     environment: Environment
     services: Services
     claim: str
+    place: Place
     lost: int = 0
+    _outside: int = field(default=0, init=False)
     _session: Transaction | None = field(default=None, init=False)
     _ending: str | None = field(default=None, init=False)
     _ended: bool = field(default=False, init=False)
@@ -53,6 +57,7 @@ class Run:
         assert self._session is None, "a run has one transaction at a time"
         if self._ended:
             raise Superseded
+        await self.place.take()
         try:
             async with fenced(self.services, self._opening()) as session:
                 self._session, self._sleeps, self._wakes_at = session, False, None
@@ -62,6 +67,8 @@ class Run:
             self._ended = self._ending is not None
         finally:
             self._session, self._ending = None, None
+            if self._outside:
+                self.place.leave()
 
     async def finish(self, session: Transaction) -> None:
         """End the task together with what `session` commits."""
@@ -73,10 +80,35 @@ class Run:
         self._end_with(session, f"durable.sleep_until({self._key}, durable.queue_time('{due}'))")
         self._sleeps, self._wakes_at = True, when
 
+    async def get_on(self, session: Transaction) -> None:
+        """What `session` commits brings the run further: `lost` counts anew from there."""
+        await session.run("select durable.get_on(%(run_id)s, %(claim)s)", {"run_id": self.run_id, "claim": self.claim})
+        self.lost = 0
+
     @asynccontextmanager
     async def outside(self) -> AsyncIterator[None]:
-        """Around a call to the outside, for which no transaction is kept open."""
-        yield
+        """Around a call to the outside, for which the one who makes it keeps no transaction open.
+
+        Somebody else has the place meanwhile. Several parts of a run may be outside at once, and another may go on: its
+        transactions wait for a place.
+        """
+        self._outside += 1
+        if self._session is None:
+            self.place.leave()
+        try:
+            yield
+        except asyncio.CancelledError:
+            self._outside -= 1
+            raise  # who is broken off needs no place
+        except BaseException:
+            await self._return()
+            raise
+        await self._return()
+
+    async def _return(self) -> None:
+        self._outside -= 1
+        if not self._outside:
+            await self.place.take()
 
     @property
     def ended(self) -> bool:

@@ -4,7 +4,8 @@ from alembic import op
 
 
 def index_online(name: str, definition: str) -> None:
-    """Make an index while rows are written: `definition` is what follows `on`.
+    """Make an index while rows are written: `definition` is what follows `on`, in whose schema it is (`name` tells
+    it, unless it is the usual one).
 
     It commits what its migration did before, so it comes first there. Half-made by a killed migration it is made anew.
     """
@@ -18,5 +19,6 @@ def index_online(name: str, definition: str) -> None:
         # It waits for transactions to end, but nobody waits for it meanwhile.
         patience = connection.exec_driver_sql("show lock_timeout").scalar_one()
         connection.exec_driver_sql("set lock_timeout = 0")
-        connection.exec_driver_sql(f"create index concurrently if not exists {name} on {definition}")
+        bare = name.rpartition(".")[2]
+        connection.exec_driver_sql(f"create index concurrently if not exists {bare} on {definition}")
         connection.exec_driver_sql(f"set lock_timeout = '{patience}'")

@@ -1,10 +1,310 @@
-"""Due work is claimed in turns between organisations."""
+"""Due work is claimed in turns between organisations; a run knows how many of its claims were lost in a row."""
+
+from alembic import op
+
+from bivelio_server.migrations.online import index_online
+from bivelio_server.migrations.tenancy import definer_function
 
 revision = "0020"
 down_revision = "0019"
 branch_labels = None
 depends_on = None
 
+# As in 0004: plans that do not depend on how full the tables were when they were made.
+_FUNCTION = """language plpgsql security definer set search_path = pg_catalog, pg_temp
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off"""
+_WAITING = "state in ('pending', 'sleeping')"
+_WAITS = f"r.{_WAITING}"
+
 
 def upgrade() -> None:
-    pass
+    _columns()
+    index_online("absurd.r_work_due", f"absurd.r_work (available_at, run_id) where {_WAITING}")
+    index_online("absurd.r_work_due_by_org", f"absurd.r_work (org_id, available_at, run_id) where {_WAITING}")
+    _spawning()
+    _claiming()
+    _leaving()
+    _figures()
+    # Whatever it served reads the two above: smaller, and not written when a run is claimed or ends.
+    op.execute("drop index absurd.r_work_sai")
+
+
+def _columns() -> None:
+    # In steps that may be repeated: the indexes online commit what came before them. Of runs that ended, nobody asks.
+    op.execute("""
+        alter table absurd.r_work add column if not exists org_id uuid;
+        alter table absurd.r_work add column if not exists lost int not null default 0;
+
+        -- Completes what Absurd's own functions insert, and a `durable.spawn` that is still the former one.
+        create or replace function durable.complete_run() returns trigger
+        language plpgsql set search_path = pg_catalog, pg_temp as $$
+        begin
+            new.org_id := (select (t.headers ->> 'org_id')::uuid from absurd.t_work t where t.task_id = new.task_id);
+            new.lost := coalesce((
+                select r.lost + 1 from absurd.r_work r
+                 where r.task_id = new.task_id and r.attempt = new.attempt - 1
+                   and r.failure_reason ->> 'name' = '$ClaimTimeout'), 0);
+            return new;
+        end $$;
+        revoke all on function durable.complete_run() from public;
+        create or replace trigger complete_run before insert on absurd.r_work
+            for each row when (new.org_id is null) execute function durable.complete_run();
+
+        update absurd.r_work r set org_id = (t.headers ->> 'org_id')::uuid
+          from absurd.t_work t
+         where r.state in ('pending', 'sleeping', 'running') and r.org_id is null and t.task_id = r.task_id;
+    """)
+
+
+def _spawning() -> None:
+    # As in 0004, but with the organisation in the run.
+    op.execute(f"""
+        create or replace function durable.spawn(
+            p_task text, p_params jsonb, p_idempotency_key text default null, p_available_at timestamptz default null)
+        returns uuid {_FUNCTION} as $$
+        declare
+            v_org uuid := nullif(current_setting('app.org_id', true), '')::uuid;
+            v_environment text := nullif(current_setting('app.environment', true), '');
+            v_key text := v_org || '/' || v_environment || '/' || p_idempotency_key;
+            v_now timestamptz := absurd.current_time();
+            v_state text := case when p_available_at > v_now then 'sleeping' else 'pending' end;
+            v_task uuid := absurd.portable_uuidv7();
+            v_run uuid := absurd.portable_uuidv7();
+        begin
+            if v_org is null or v_environment is null then
+                raise exception 'A task needs a tenant' using errcode = 'insufficient_privilege';
+            end if;
+            insert into absurd.t_work
+                (task_id, task_name, params, headers, enqueue_at, state, attempts, last_attempt_run, idempotency_key)
+            values (v_task, p_task, coalesce(p_params, 'null'::jsonb),
+                    jsonb_build_object('org_id', v_org, 'environment', v_environment),
+                    v_now, v_state, 1, v_run, v_key)
+            on conflict (idempotency_key) do nothing;
+            if not found then
+                return (select t.task_id from absurd.t_work t where t.idempotency_key = v_key);
+            end if;
+            insert into absurd.r_work (run_id, task_id, attempt, state, available_at, org_id)
+            values (v_run, v_task, 1, v_state, greatest(p_available_at, v_now), v_org);
+            return v_task;
+        end $$;
+    """)
+
+
+def _claiming() -> None:
+    op.execute(f"""
+        -- Ends runs whose lease ran out and starts their next attempts.
+        create function durable.sweep() returns void {_FUNCTION} as $$
+        declare
+            v_expired record;
+        begin
+            for v_expired in
+                select r.run_id, r.claimed_by, r.claim_expires_at, r.attempt from absurd.r_work r
+                 where r.state = 'running' and r.claim_expires_at is not null
+                   and r.claim_expires_at <= absurd.current_time()
+                 order by r.claim_expires_at, r.run_id limit 100 for update skip locked
+            loop
+                perform absurd.fail_run('work', v_expired.run_id, jsonb_strip_nulls(jsonb_build_object(
+                    'name', '$ClaimTimeout', 'message', 'worker did not finish task within claim interval',
+                    'workerId', v_expired.claimed_by, 'claimExpiredAt', v_expired.claim_expires_at,
+                    'attempt', v_expired.attempt)), null);
+            end loop;
+        end $$;
+        revoke all on function durable.sweep() from public;
+
+        -- The due runs whose turn it is when not all can be had. The n-th run of an organisation comes after every
+        -- other organisation's runs before their n-th, counting those that it has in the asking process already.
+        -- `p_open` runs may be anybody's; up to `p_quantity` in all, if the rest is the first of its organisation.
+        -- Each organisation costs two looks into the index, however much it has waiting.
+        create function durable.choose_in_turns(
+            p_due timestamptz, p_quantity int, p_open int, p_orgs uuid[], p_held int[])
+        returns table (run_id uuid) {_FUNCTION} as $$
+        begin
+            return query
+            with recursive waiting as (
+                (select r.org_id, r.available_at from absurd.r_work r where {_WAITS}
+                  order by r.org_id, r.available_at limit 1)
+                union all
+                select next.org_id, next.available_at from waiting w cross join lateral (
+                    select r.org_id, r.available_at from absurd.r_work r
+                     where {_WAITS} and r.org_id > w.org_id
+                     order by r.org_id, r.available_at limit 1) next
+            ), holding as materialized (
+                select w.org_id, coalesce((
+                           select h.held from unnest(p_orgs, p_held) as h (org, held) where h.org = w.org_id), 0) as held
+                  from waiting w where w.available_at <= p_due
+            ), ranked as (
+                select h.org_id, h.held + due.place - 1 as level, due.available_at
+                  from holding h cross join lateral (
+                    select r.available_at, row_number() over (order by r.available_at) as place from (
+                        select r.available_at from absurd.r_work r
+                         where {_WAITS} and r.org_id = h.org_id and r.available_at <= p_due
+                         order by r.available_at limit p_quantity) r) due
+                 where h.held = 0 or p_open > 0
+            ), placed as (
+                select k.org_id, k.level, row_number() over (order by k.level, k.available_at, k.org_id) as place
+                  from ranked k
+            ), shares as materialized (
+                select p.org_id, count(*) as runs from placed p
+                 where p.place <= case when p.level = 0 then p_quantity else p_open end
+                 group by p.org_id
+            )
+            select c.run_id from shares s cross join lateral (
+                select r.run_id from absurd.r_work r
+                 where {_WAITS} and r.org_id = s.org_id and r.available_at <= p_due
+                 order by r.available_at, r.run_id limit s.runs for update skip locked) c;
+        end $$;
+        revoke all on function durable.choose_in_turns(timestamptz, int, int, uuid[], int[]) from public;
+
+        -- Claims due runs for `p_quantity` free places, of which the last `p_kept` are for organisations that have
+        -- nothing in the asking process; what the others have there is in `p_orgs` and `p_held`. Leases that ran out
+        -- are ended first. Unless all places were filled, a last row without a run tells in how many seconds the next
+        -- run is due (null: none waits), and in `backlog` whether due ones were left.
+        -- `p_now` is the worker's clock: a sleeper is due when either clock says so; leases go by the database's.
+        -- The commit need not reach the disk: a claim that a crash forgets is refused at its first fence.
+        create function durable.claim(
+            p_worker text, p_lease_seconds int, p_quantity int, p_now timestamptz,
+            p_orgs uuid[], p_held int[], p_kept int)
+        returns table (run_id uuid, task_id uuid, attempt int, task_name text, params jsonb, org_id uuid,
+                       environment text, lost int, next_in double precision, backlog boolean)
+        {_FUNCTION} as $$
+        declare
+            v_open int := p_quantity - p_kept;
+            v_now timestamptz;
+            v_due timestamptz;
+            v_chosen uuid[];
+            v_claimed int;
+            v_backlog boolean;
+        begin
+            perform set_config('synchronous_commit', 'off', true);
+            if exists (select from absurd.r_work r where r.state = 'running' and r.claim_expires_at is not null
+                          and r.claim_expires_at <= absurd.current_time()) then
+                perform durable.sweep();
+            end if;
+            v_now := absurd.current_time();
+            v_due := greatest(v_now, p_now);
+
+            -- One more than may be claimed without regard to whose they are tells whether there is a backlog.
+            select count(*) > v_open into v_backlog from (
+                select from absurd.r_work r
+                 where {_WAITS} and r.available_at <= v_due
+                 order by r.available_at limit v_open + 1) c;
+            if v_backlog then
+                v_chosen := array(
+                    select c.run_id from durable.choose_in_turns(v_due, p_quantity, v_open, p_orgs, p_held) c);
+            else
+                v_chosen := array(
+                    select r.run_id from absurd.r_work r
+                     where {_WAITS} and r.available_at <= v_due
+                     order by r.available_at, r.run_id limit v_open for update skip locked);
+            end if;
+
+            return query
+            with started as (
+                update absurd.r_work r
+                   set state = 'running', claimed_by = p_worker, started_at = v_now, available_at = v_now,
+                       claim_expires_at = v_now + make_interval(secs => p_lease_seconds)
+                 where r.run_id = any (v_chosen)
+                returning r.run_id, r.task_id, r.attempt, r.org_id, r.lost
+            ), marked as (
+                update absurd.t_work t
+                   set state = 'running', attempts = greatest(t.attempts, s.attempt),
+                       first_started_at = coalesce(t.first_started_at, v_now), last_attempt_run = s.run_id
+                  from started s where t.task_id = s.task_id
+                returning s.run_id, t.task_id, s.attempt, t.task_name, t.params, s.org_id,
+                          t.headers ->> 'environment' as environment, s.lost
+            )
+            select m.*, null::double precision, null::boolean from marked m;
+            get diagnostics v_claimed = row_count;
+            if v_claimed < p_quantity then
+                return query
+                select null::uuid, null::uuid, null::int, null::text, null::jsonb, null::uuid, null::text, null::int,
+                       extract(epoch from (
+                           select r.available_at from absurd.r_work r
+                            where {_WAITS} and r.available_at < 'infinity'
+                              and (not v_backlog or v_claimed < least(v_open, 1) or r.available_at > v_due)
+                            order by r.available_at limit 1) - v_due)::double precision, v_backlog;
+            end if;
+        end $$;
+
+        -- For a worker of an earlier version beside ours.
+        create or replace function durable.claim(
+            p_worker text, p_lease_seconds int, p_quantity int, p_now timestamptz default null)
+        returns table (run_id uuid, task_id uuid, attempt int, task_name text, params jsonb,
+                       org_id uuid, environment text, next_in double precision)
+        {_FUNCTION} as $$
+        begin
+            return query
+            select c.run_id, c.task_id, c.attempt, c.task_name, c.params, c.org_id, c.environment, c.next_in
+              from durable.claim(p_worker, p_lease_seconds, p_quantity, p_now, '{{}}', '{{}}', 0) c;
+        end $$;
+    """)
+    op.execute(definer_function("durable.claim(text, int, int, timestamptz, uuid[], int[], int)"))
+
+
+def _leaving() -> None:
+    op.execute(f"""
+        create or replace function durable.sleep_until(p_run_id uuid, p_worker text, p_when timestamptz)
+        returns void {_FUNCTION} as $$
+        begin
+            perform durable.put_off(p_run_id, p_worker, p_when, 0);
+        end $$;
+
+        create or replace function durable.put_back(p_run_id uuid, p_worker text, p_delay_seconds double precision)
+        returns void {_FUNCTION} as $$
+        begin
+            perform durable.put_off(
+                p_run_id, p_worker, absurd.current_time() + make_interval(secs => p_delay_seconds), null);
+        end $$;
+
+        -- Gives the run back until `p_when`; `p_lost` as what counts of its lost claims from now on, null: as before.
+        create function durable.put_off(p_run_id uuid, p_worker text, p_when timestamptz, p_lost int)
+        returns void {_FUNCTION} as $$
+        declare
+            v_task uuid;
+        begin
+            update absurd.r_work r
+               set state = 'sleeping', claimed_by = null, claim_expires_at = null, available_at = p_when,
+                   wake_event = null, lost = coalesce(p_lost, r.lost)
+             where r.run_id = p_run_id and r.state = 'running' and r.claimed_by = p_worker
+            returning r.task_id into v_task;
+            if v_task is null then
+                perform durable.refuse(p_run_id);
+            end if;
+            update absurd.t_work t set state = 'sleeping' where t.task_id = v_task;
+        end $$;
+        revoke all on function durable.put_off(uuid, text, timestamptz, int) from public;
+
+        -- The run has got further: what it lost before does not count any more.
+        create function durable.get_on(p_run_id uuid, p_worker text) returns void {_FUNCTION} as $$
+        begin
+            update absurd.r_work r set lost = 0
+             where r.run_id = p_run_id and r.state = 'running' and r.claimed_by = p_worker;
+            if not found then
+                perform durable.refuse(p_run_id);
+            end if;
+        end $$;
+    """)
+    op.execute(definer_function("durable.get_on(uuid, text)"))
+
+
+def _figures() -> None:
+    # As in 0015, but by the indexes of what waits and of what is running.
+    op.execute("""
+        create or replace function durable.queue_figures(p_now timestamptz)
+        returns table (task text, due bigint, sleeping bigint, running bigint, oldest_due timestamptz)
+        language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+            select t.task_name,
+                   count(*) filter (where r.state <> 'running' and r.available_at <= n.due),
+                   count(*) filter (where r.state <> 'running' and r.available_at > n.due),
+                   count(*) filter (where r.state = 'running'),
+                   min(r.available_at) filter (where r.state <> 'running' and r.available_at <= n.due)
+              from (select greatest(absurd.current_time(), p_now) as due) n
+             cross join (
+                select w.task_id, w.state, w.available_at from absurd.r_work w where w.state in ('pending', 'sleeping')
+                union all
+                select w.task_id, w.state, w.available_at from absurd.r_work w
+                 where w.state = 'running' and w.claim_expires_at is not null) r
+              join absurd.t_work t on t.task_id = r.task_id
+             group by t.task_name
+        $$;
+    """)
