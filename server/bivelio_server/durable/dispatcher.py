@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -59,6 +59,7 @@ class Dispatcher:
             TOPIC, slots, kept=kept_places(slots), outside=slots * _OUTSIDE_PER_SLOT, freed=self._look_if_some_wait
         )
         self._backlog = False
+        self._after = uuid4()
         self._leases: Leases[Run] = Leases(self._lease, self._extend)
         self._shift = Shift(services.wakeups, TOPIC, self._crew, self._leases, self._claim)
 
@@ -70,9 +71,10 @@ class Dispatcher:
         held = self._crew.places.held()
         kept = free - self._crew.places.inside.open
         rows = await self._services.database.call_all(
-            "select * from durable.claim(%s, %s, %s, %s, %s, %s, %s)",
-            (claim, self._lease, free, self._services.clock.now(), list(held), list(held.values()), kept),
+            "select * from durable.claim(%s, %s, %s, %s, %s, %s, %s, %s)",
+            (claim, self._lease, free, self._services.clock.now(), list(held), list(held.values()), kept, self._after),
         )
+        self._after = _last_of({row[5] for row in rows if row[0]} - held.keys(), self._after)
         pause, self._backlog = 0.0, False
         for *run, next_in, backlog in rows:
             if run[0] is None:
@@ -173,6 +175,11 @@ class Dispatcher:
 def kept_places(slots: int) -> int:
     """Places that a process has beside its slots, for organisations without any run in it."""
     return max(1, slots // 4)
+
+
+def _last_of(newcomers: Collection[UUID], after: UUID) -> UUID:
+    """Where the search for newcomers came to: it goes by the order of the ids, from `after` on and round."""
+    return max(newcomers, key=lambda org: (org <= after, org), default=after)
 
 
 def _ids(run: Run) -> dict[str, tracing.Value]:

@@ -13,19 +13,20 @@ depends_on = None
 # As in 0004: plans that do not depend on how full the tables were when they were made.
 _FUNCTION = """language plpgsql security definer set search_path = pg_catalog, pg_temp
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off"""
-_WAITING = "state in ('pending', 'sleeping')"
-_WAITS = f"r.{_WAITING}"
+# Their order always comes from an index; a plan made for the values of one call is not better, and costs as much as it.
+_CLAIMING = f"{_FUNCTION} set enable_sort = off set enable_bitmapscan = off set plan_cache_mode = force_generic_plan"
 
 
 def upgrade() -> None:
     _columns()
-    index_online("absurd.r_work_due", f"absurd.r_work (available_at, run_id) where {_WAITING}")
-    index_online("absurd.r_work_due_by_org", f"absurd.r_work (org_id, available_at, run_id) where {_WAITING}")
+    for state in ("pending", "sleeping"):
+        index_online(f"absurd.r_work_{state}", f"absurd.r_work (available_at, run_id) where state = '{state}'")
+    index_online("absurd.r_work_turns", "absurd.r_work (org_id, available_at, run_id) where state = 'pending'")
     _spawning()
     _claiming()
     _leaving()
     _figures()
-    # Whatever it served reads the two above: smaller, and not written when a run is claimed or ends.
+    # Whatever it served reads the others: smaller, and not written when a run is claimed or ends.
     op.execute("drop index absurd.r_work_sai")
 
 
@@ -93,7 +94,7 @@ def _spawning() -> None:
 def _claiming() -> None:
     op.execute(f"""
         -- Ends runs whose lease ran out and starts their next attempts.
-        create function durable.sweep() returns void {_FUNCTION} as $$
+        create function durable.sweep() returns void {_CLAIMING} as $$
         declare
             v_expired record;
         begin
@@ -111,35 +112,75 @@ def _claiming() -> None:
         end $$;
         revoke all on function durable.sweep() from public;
 
+        -- Makes due sleepers, a thousand at most, wait with the others, where they are found by organisation.
+        create function durable.wake_due(p_due timestamptz) returns void {_CLAIMING} as $$
+        begin
+            with slept as materialized (
+                select r.run_id from absurd.r_work r
+                 where r.state = 'sleeping' and r.available_at <= p_due
+                 order by r.available_at, r.run_id limit 1000 for update skip locked
+            ), awake as (
+                update absurd.r_work r set state = 'pending' from slept s where r.run_id = s.run_id returning r.task_id
+            )
+            update absurd.t_work t set state = 'pending' from awake a where t.task_id = a.task_id;
+        end $$;
+        revoke all on function durable.wake_due(timestamptz) from public;
+
+        -- Up to `p_quantity` organisations that have runs waiting and nothing in the asking process, from `p_after` on
+        -- and round. Each costs one look into the index, however much it has waiting.
+        create function durable.find_newcomers(p_quantity int, p_orgs uuid[], p_after uuid) returns uuid[]
+        {_CLAIMING} as $$
+        declare
+            v_found uuid[] := '{{}}';
+            v_at uuid := p_after;
+            v_next uuid;
+            v_round boolean := false;
+        begin
+            while cardinality(v_found) < p_quantity loop
+                select r.org_id into v_next from absurd.r_work r
+                 where r.state = 'pending' and r.org_id > v_at order by r.org_id limit 1;
+                if v_next is null and not v_round then
+                    v_round := true;
+                    v_at := '00000000-0000-0000-0000-000000000000';
+                    continue;
+                end if;
+                exit when v_next is null or (v_round and v_next > p_after);
+                if v_next <> all (p_orgs) then
+                    v_found := v_found || v_next;
+                end if;
+                v_at := v_next;
+            end loop;
+            return v_found;
+        end $$;
+        revoke all on function durable.find_newcomers(int, uuid[], uuid) from public;
+
         -- The due runs whose turn it is when not all can be had. The n-th run of an organisation comes after every
         -- other organisation's runs before their n-th, counting those that it has in the asking process already.
         -- `p_open` runs may be anybody's; up to `p_quantity` in all, if the rest is the first of its organisation.
-        -- Each organisation costs two looks into the index, however much it has waiting.
+        -- `between` and the order keep the planner at the index by organisation: by time, one would find another's first.
         create function durable.choose_in_turns(
-            p_due timestamptz, p_quantity int, p_open int, p_orgs uuid[], p_held int[])
-        returns table (run_id uuid) {_FUNCTION} as $$
+            p_due timestamptz, p_quantity int, p_open int, p_orgs uuid[], p_held int[], p_after uuid)
+        returns table (run_id uuid) {_CLAIMING} as $$
+        declare
+            v_newcomers uuid[];
         begin
+            if exists (select from absurd.r_work r where r.state = 'sleeping' and r.available_at <= p_due) then
+                perform durable.wake_due(p_due);
+            end if;
+            v_newcomers := durable.find_newcomers(p_quantity, p_orgs, p_after);
             return query
-            with recursive waiting as (
-                (select r.org_id, r.available_at from absurd.r_work r where {_WAITS}
-                  order by r.org_id, r.available_at limit 1)
-                union all
-                select next.org_id, next.available_at from waiting w cross join lateral (
-                    select r.org_id, r.available_at from absurd.r_work r
-                     where {_WAITS} and r.org_id > w.org_id
-                     order by r.org_id, r.available_at limit 1) next
-            ), holding as materialized (
-                select w.org_id, coalesce((
-                           select h.held from unnest(p_orgs, p_held) as h (org, held) where h.org = w.org_id), 0) as held
-                  from waiting w where w.available_at <= p_due
-            ), ranked as (
+            with ranked as (
                 select h.org_id, h.held + due.place - 1 as level, due.available_at
-                  from holding h cross join lateral (
+                  from (
+                    select n.org_id, 0 as held from unnest(v_newcomers) as n (org_id)
+                    union all
+                    select o.org_id, o.held from unnest(p_orgs, p_held) as o (org_id, held) where p_open > 0) h
+                 cross join lateral (
                     select r.available_at, row_number() over (order by r.available_at) as place from (
                         select r.available_at from absurd.r_work r
-                         where {_WAITS} and r.org_id = h.org_id and r.available_at <= p_due
-                         order by r.available_at limit p_quantity) r) due
-                 where h.held = 0 or p_open > 0
+                         where r.state = 'pending' and r.org_id between h.org_id and h.org_id
+                           and r.available_at <= p_due
+                         order by r.org_id, r.available_at limit p_quantity) r) due
             ), placed as (
                 select k.org_id, k.level, row_number() over (order by k.level, k.available_at, k.org_id) as place
                   from ranked k
@@ -150,23 +191,23 @@ def _claiming() -> None:
             )
             select c.run_id from shares s cross join lateral (
                 select r.run_id from absurd.r_work r
-                 where {_WAITS} and r.org_id = s.org_id and r.available_at <= p_due
-                 order by r.available_at, r.run_id limit s.runs for update skip locked) c;
+                 where r.state = 'pending' and r.org_id between s.org_id and s.org_id and r.available_at <= p_due
+                 order by r.org_id, r.available_at, r.run_id limit s.runs for update skip locked) c;
         end $$;
-        revoke all on function durable.choose_in_turns(timestamptz, int, int, uuid[], int[]) from public;
+        revoke all on function durable.choose_in_turns(timestamptz, int, int, uuid[], int[], uuid) from public;
 
         -- Claims due runs for `p_quantity` free places, of which the last `p_kept` are for organisations that have
-        -- nothing in the asking process; what the others have there is in `p_orgs` and `p_held`. Leases that ran out
-        -- are ended first. Unless all places were filled, a last row without a run tells in how many seconds the next
+        -- nothing in the asking process; what the others have there is in `p_orgs` and `p_held`. Where many wait, they
+        -- are looked for from `p_after` on. Leases that ran out are ended first. Unless all places were filled, a last row without a run tells in how many seconds the next
         -- run is due (null: none waits), and in `backlog` whether due ones were left.
         -- `p_now` is the worker's clock: a sleeper is due when either clock says so; leases go by the database's.
         -- The commit need not reach the disk: a claim that a crash forgets is refused at its first fence.
         create function durable.claim(
             p_worker text, p_lease_seconds int, p_quantity int, p_now timestamptz,
-            p_orgs uuid[], p_held int[], p_kept int)
+            p_orgs uuid[], p_held int[], p_kept int, p_after uuid)
         returns table (run_id uuid, task_id uuid, attempt int, task_name text, params jsonb, org_id uuid,
                        environment text, lost int, next_in double precision, backlog boolean)
-        {_FUNCTION} as $$
+        {_CLAIMING} as $$
         declare
             v_open int := p_quantity - p_kept;
             v_now timestamptz;
@@ -185,17 +226,24 @@ def _claiming() -> None:
 
             -- One more than may be claimed without regard to whose they are tells whether there is a backlog.
             select count(*) > v_open into v_backlog from (
-                select from absurd.r_work r
-                 where {_WAITS} and r.available_at <= v_due
-                 order by r.available_at limit v_open + 1) c;
+                (select from absurd.r_work r where r.state = 'pending' and r.available_at <= v_due
+                  order by r.available_at limit v_open + 1)
+                union all
+                (select from absurd.r_work r where r.state = 'sleeping' and r.available_at <= v_due
+                  order by r.available_at limit v_open + 1)) c;
             if v_backlog then
                 v_chosen := array(
-                    select c.run_id from durable.choose_in_turns(v_due, p_quantity, v_open, p_orgs, p_held) c);
+                    select c.run_id from durable.choose_in_turns(v_due, p_quantity, v_open, p_orgs, p_held, p_after) c);
             else
-                v_chosen := array(
-                    select r.run_id from absurd.r_work r
-                     where {_WAITS} and r.available_at <= v_due
-                     order by r.available_at, r.run_id limit v_open for update skip locked);
+                with waiting as materialized (
+                    select r.run_id from absurd.r_work r where r.state = 'pending' and r.available_at <= v_due
+                     order by r.available_at, r.run_id limit v_open for update skip locked
+                ), slept as materialized (
+                    select r.run_id from absurd.r_work r where r.state = 'sleeping' and r.available_at <= v_due
+                     order by r.available_at, r.run_id limit v_open for update skip locked
+                )
+                select array_agg(c.run_id) into v_chosen from (
+                    select w.run_id from waiting w union all select s.run_id from slept s limit v_open) c;
             end if;
 
             return query
@@ -218,11 +266,15 @@ def _claiming() -> None:
             if v_claimed < p_quantity then
                 return query
                 select null::uuid, null::uuid, null::int, null::text, null::jsonb, null::uuid, null::text, null::int,
-                       extract(epoch from (
-                           select r.available_at from absurd.r_work r
-                            where {_WAITS} and r.available_at < 'infinity'
-                              and (not v_backlog or v_claimed < least(v_open, 1) or r.available_at > v_due)
-                            order by r.available_at limit 1) - v_due)::double precision, v_backlog;
+                       extract(epoch from least(
+                           (select r.available_at from absurd.r_work r
+                             where r.state = 'pending' and (not v_backlog or v_claimed = 0 and v_open > 0)
+                             order by r.available_at limit 1),
+                           (select r.available_at from absurd.r_work r
+                             where r.state = 'sleeping' and r.available_at < 'infinity'
+                               and r.available_at > case when v_backlog then v_due else '-infinity' end
+                             order by r.available_at limit 1)) - v_due)::double precision,
+                       v_backlog;
             end if;
         end $$;
 
@@ -235,10 +287,10 @@ def _claiming() -> None:
         begin
             return query
             select c.run_id, c.task_id, c.attempt, c.task_name, c.params, c.org_id, c.environment, c.next_in
-              from durable.claim(p_worker, p_lease_seconds, p_quantity, p_now, '{{}}', '{{}}', 0) c;
+              from durable.claim(p_worker, p_lease_seconds, p_quantity, p_now, '{{}}', '{{}}', 0, gen_random_uuid()) c;
         end $$;
     """)
-    op.execute(definer_function("durable.claim(text, int, int, timestamptz, uuid[], int[], int)"))
+    op.execute(definer_function("durable.claim(text, int, int, timestamptz, uuid[], int[], int, uuid)"))
 
 
 def _leaving() -> None:
@@ -300,7 +352,9 @@ def _figures() -> None:
                    min(r.available_at) filter (where r.state <> 'running' and r.available_at <= n.due)
               from (select greatest(absurd.current_time(), p_now) as due) n
              cross join (
-                select w.task_id, w.state, w.available_at from absurd.r_work w where w.state in ('pending', 'sleeping')
+                select w.task_id, w.state, w.available_at from absurd.r_work w where w.state = 'pending'
+                union all
+                select w.task_id, w.state, w.available_at from absurd.r_work w where w.state = 'sleeping'
                 union all
                 select w.task_id, w.state, w.available_at from absurd.r_work w
                  where w.state = 'running' and w.claim_expires_at is not null) r
