@@ -13,6 +13,7 @@ from bivelio_server.kit.idempotency import PRUNINGS as IDEMPOTENCY
 from bivelio_server.mail.pruning import PRUNINGS as MAIL
 from bivelio_server.organization.pruning import PRUNINGS as ORGANIZATIONS
 from bivelio_server.sandbox.purge import purge_all
+from bivelio_server.storage import CHORES as STORAGE
 from bivelio_server.usage.credits import refund_lapsed
 from bivelio_server.usage.pruning import PRUNINGS as USAGE
 from bivelio_server.webhooks.pruning import PRUNINGS as WEBHOOKS
@@ -25,4 +26,5 @@ CHORES: Final[tuple[Chore, ...]] = (
     pruning_chore(PRUNINGS),
     Chore("sandbox", timedelta(minutes=10), purge_all),
     Chore("credits", timedelta(minutes=1), refund_lapsed),
+    *STORAGE,
 )

@@ -24,6 +24,10 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port that the server listens on.")
     public_url: str | None = Field(None, description="Address under which clients reach the server.")
     data_dir: Path = Field(Path("data"), description="Folder of the embedded database and of the secret key.")
+    storage_dir: Path | None = Field(
+        None,
+        description="Folder of stored files, the same for all processes; by default `files` in the data folder.",
+    )
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL of the operator (owner role); without it the embedded one is used."
     )
@@ -73,6 +77,9 @@ class Settings(BaseSettings):
         0, ge=0, description="How long a server that is told to stop says so at /readyz while it goes on answering."
     )
     max_body_bytes: PositiveInt = Field(1_048_576, description="Largest body of a request.")
+    inline_bytes: PositiveInt = Field(
+        32_768, description="Largest input or output of a run or step that is kept in its row; larger ones are files."
+    )
     access_token_seconds: PositiveInt = Field(3600, description="Life of an access token.")
     refresh_token_days: PositiveInt = Field(30, description="Life of a refresh token that is not used.")
 
@@ -112,6 +119,10 @@ class Settings(BaseSettings):
         if value is None:
             return None
         return SecretStr(value.get_secret_value().replace("postgres://", "postgresql://", 1))
+
+    @property
+    def storage_folder(self) -> Path:
+        return self.storage_dir or self.data_dir / "files"
 
     @property
     def address(self) -> str:

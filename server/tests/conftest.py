@@ -56,7 +56,7 @@ def installation() -> Iterator[Installation]:
         secret_key = SecretKey(SECRET_KEY)
         settings = Settings(
             secret_key=SecretStr(SECRET_KEY), private_networks=(ip_network("127.0.0.0/8"),), log_level="warning",
-            anonymous_per_minute=1_000_000, anonymous_per_second=1_000_000,
+            anonymous_per_minute=1_000_000, anonymous_per_second=1_000_000, storage_dir=folder / f"files_{database}",
         )  # fmt: skip
         place = Installation(settings, owner_url, serving_url(owner_url, secret_key), secret_key, None)
         prepare(place)

@@ -16,6 +16,7 @@ from bivelio_server.kit.models import Output
 from bivelio_server.kit.origin import Origin
 from bivelio_server.kit.providers import AdapterT, Port, Providers
 from bivelio_server.kit.secrets import Cipher
+from bivelio_server.kit.storage import Storage
 from bivelio_server.kit.text import Text
 from bivelio_server.kit.wakeups import Wakeups
 from bivelio_server.settings import Settings
@@ -66,6 +67,7 @@ class Services:
     events: Mapping[str, EventDescription]
     journal: Journal
     credits: CreditLedger
+    storage: Storage
 
 
 @dataclass(frozen=True, slots=True)

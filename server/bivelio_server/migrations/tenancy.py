@@ -31,3 +31,29 @@ def definer_function(signature: str) -> str:
         revoke all on function {signature} from public;
         grant execute on function {signature} to {SERVING_GROUP};
     """
+
+
+def stored_columns(table: str, *columns: str) -> str:
+    """Let jsonb columns of a business table refer to files in storage; each holds `{key, bytes, sha256}` or null.
+
+    A file goes when no such column refers to it any more: nothing else is to be done for it. Each column needs its
+    `stored_index`.
+    """
+    names = ", ".join(f"'{column}'" for column in columns)
+    rows = ", ".join(f"('{table}', '{column}')" for column in columns)
+    removed = " or ".join(f"old.{column} is not null" for column in columns)
+    changed = " or ".join(
+        f"(old.{column} is not null and old.{column} is distinct from new.{column})" for column in columns
+    )
+    return f"""
+        insert into stored_columns values {rows};
+        create trigger {table}_removed after delete on {table} for each row when ({removed})
+            execute function storage_forget({names});
+        create trigger {table}_changed after update of {", ".join(columns)} on {table} for each row when ({changed})
+            execute function storage_forget({names});
+    """
+
+
+def stored_index(table: str, column: str) -> tuple[str, str]:
+    """Name and definition of the index by which it is known what refers to a file."""
+    return f"{table}_{column}", f"{table} (org_id, environment, ({column} ->> 'key')) where {column} is not null"

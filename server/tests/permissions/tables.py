@@ -19,6 +19,8 @@ GLOBAL: Final = {
     "sign_in_attempts": "counted before there is a caller",
     "installation_keys": "of the installation: which keys its secrets are sealed with",
     "sealed_columns": "of the schema: where sealed secrets are kept",
+    "stored_columns": "of the schema: which columns refer to stored files",
+    "storage_garbage": "of the installation: files whose rows are gone, looked at before there is a caller",
     "chores": "of the installation: when each chore was done last",
     "alembic_version": "the version of the schema, which `readyz` reads; holds no data",
 }
