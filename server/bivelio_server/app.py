@@ -65,7 +65,7 @@ from bivelio_server.organization import operations as organization
 from bivelio_server.reference_page import reference_routes
 from bivelio_server.sandbox import operations as sandbox
 from bivelio_server.sandbox import purge
-from bivelio_server.storage import FilesOnDisk
+from bivelio_server.storage import storage_of
 from bivelio_server.usage import operations as usage
 from bivelio_server.usage import request_log
 from bivelio_server.usage.credits import Ledger
@@ -129,7 +129,7 @@ def compose_services(installation: Installation, clock: Clock | None = None) -> 
         events=EVENTS.by_name,
         journal=Journal(database),
         credits=Ledger(),
-        storage=FilesOnDisk(settings.storage_folder),
+        storage=storage_of(settings),
     )
 
 

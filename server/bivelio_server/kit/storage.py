@@ -92,9 +92,6 @@ class Storage(Protocol):
     async def forget_drafts(self, before: datetime) -> int:
         """Remove what writes have left that were broken off before then; how many."""
 
-    async def check(self) -> None:
-        """Write and remove something."""
-
 
 async def fetch(storage: Storage, stored: StoredFile) -> bytes:
     """The content that was written. Raises FileMissing, StorageFailed."""

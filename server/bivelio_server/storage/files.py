@@ -78,9 +78,6 @@ class FilesOnDisk:
     async def forget_drafts(self, before: datetime) -> int:
         return await _in_thread(self._forget_drafts, before.timestamp())
 
-    async def check(self) -> None:
-        await _in_thread(lambda: _Draft(self._new_draft()).discard())
-
     def _put(self, key: StorageKey, content: bytes) -> StoredFile:
         draft = _Draft(self._new_draft())
         try:

@@ -1,7 +1,8 @@
-"""The file of a backup: a tar with the secret keys, the database in pieces and, last, a manifest that vouches for both.
+"""The file of a backup: a tar with the secret keys, the database in pieces, the stored files and, last, a manifest that
+vouches for all of them.
 
 Everything is written as it comes, so a backup takes no room beside itself, and a file without its manifest is one that
-was cut off. `cat database/*` is an archive of `pg_dump` in custom format.
+was cut off. `cat database/*` is an archive of `pg_dump` in custom format; the stored files lie under `files/`.
 """
 
 import hashlib
@@ -19,11 +20,13 @@ from pydantic import BaseModel, ValidationError
 
 from bivelio_server.upkeep.sealing import MAGIC, SealedReader, SealedWriter, WrongPassphrase
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _KEYS: Final = "secret.key"
 _MANIFEST: Final = "manifest.json"
 _DATABASE: Final = "database"
+_FILES: Final = "files"
 _PIECE_BYTES: Final = 8 << 20
+_READ_BYTES: Final = 1 << 20
 
 
 class BackupError(Exception):
@@ -31,7 +34,10 @@ class BackupError(Exception):
 
 
 class Manifest(BaseModel):
-    """What the backup is, and what must be found in it. `rows` counts the rows of each table in the same snapshot."""
+    """What the backup is, and what must be found in it. `rows` counts the rows of each table in the same snapshot.
+
+    `missing` are the stored files that were lost before: rows refer to them, but they could not be copied.
+    """
 
     format: int
     created_at: str
@@ -42,15 +48,19 @@ class Manifest(BaseModel):
     sha256: dict[str, str]
     database_bytes: int
     rows: dict[str, int]
+    files: int = 0
+    missing: list[str] = []
 
 
 class ArchiveWriter:
-    """Writes the members in their order: keys, database, manifest."""
+    """Writes the members in their order: keys, database, files, manifest."""
 
     def __init__(self, tar: tarfile.TarFile) -> None:
         self._tar = tar
         self.sha256: dict[str, str] = {}
         self.database_bytes = 0
+        self.files = 0
+        self._files_digest = hashlib.sha256()
 
     def add_keys(self, keys: list[str]) -> None:
         content = "".join(f"{key}\n" for key in keys).encode()
@@ -67,13 +77,19 @@ class ArchiveWriter:
             number += 1
         self.sha256[_DATABASE] = digest.hexdigest()
 
+    def add_file(self, key: str, size: int, content: IO[bytes]) -> None:
+        """A stored file of so many bytes."""
+        name = f"{_FILES}/{key}"
+        self._files_digest.update(name.encode())
+        self._tar.addfile(_member(name, size), cast("IO[bytes]", _Hashing(content, self._files_digest)))
+        self.files += 1
+
     def add_manifest(self, manifest: Manifest) -> None:
+        manifest.sha256[_FILES] = self._files_digest.hexdigest()
         self._add(_MANIFEST, manifest.model_dump_json(indent=2).encode())
 
     def _add(self, name: str, content: bytes) -> None:
-        member = tarfile.TarInfo(name)
-        member.size, member.mode, member.mtime = len(content), 0o600, int(time.time())
-        self._tar.addfile(member, io.BytesIO(content))
+        self._tar.addfile(_member(name, len(content)), io.BytesIO(content))
 
 
 @contextmanager
@@ -106,38 +122,49 @@ class Archive:
         self._path = path
         self._passphrase = passphrase
         self.keys: list[str] = []
+        self.sha256_of_files: dict[str, str] = {}
         self.manifest = self._checked()
 
     def database(self) -> Iterator[bytes]:
         """The dump, piece by piece."""
         for name, content in self._members():
             if name.startswith(f"{_DATABASE}/"):
-                yield content
+                yield content.read()
+
+    def files(self) -> Iterator[tuple[str, IO[bytes]]]:
+        """Each stored file by its key, to be read before the next."""
+        for name, content in self._members():
+            if name.startswith(f"{_FILES}/"):
+                yield name.removeprefix(f"{_FILES}/"), content
 
     def _checked(self) -> Manifest:
-        digest, found, manifest = hashlib.sha256(), dict[str, str](), None
+        database, files, found, manifest = hashlib.sha256(), hashlib.sha256(), dict[str, str](), None
         for name, content in self._members():
             if name == _KEYS:
-                self.keys = content.decode().split()
-                found[_KEYS] = hashlib.sha256(content).hexdigest()
+                text = content.read()
+                self.keys = text.decode().split()
+                found[_KEYS] = hashlib.sha256(text).hexdigest()
             elif name == _MANIFEST:
-                manifest = _manifest(content)
+                manifest = _manifest(content.read())
+            elif name.startswith(f"{_FILES}/"):
+                files.update(name.encode())
+                self.sha256_of_files[name.removeprefix(f"{_FILES}/")] = _digest_of(content, files)
             else:
-                digest.update(content)
-        found[_DATABASE] = digest.hexdigest()
+                database.update(content.read())
         if manifest is None:
             raise BackupError(f"{self._path} is no backup, or was cut off: it has no manifest")
-        if manifest.sha256 != found:
+        found |= {_DATABASE: database.hexdigest(), _FILES: files.hexdigest()}
+        if {_FILES: hashlib.sha256().hexdigest(), **manifest.sha256} != found:
             raise BackupError(f"{self._path} is damaged: its checksums are not those of its manifest")
         return manifest
 
-    def _members(self) -> Iterator[tuple[str, bytes]]:
+    def _members(self) -> Iterator[tuple[str, IO[bytes]]]:
         try:
             with self._path.open("rb") as file, tarfile.open(fileobj=self._plain(file), mode="r|") as tar:
                 for member in tar:
                     content = tar.extractfile(member)
                     if content is not None:
-                        yield member.name, content.read()
+                        yield member.name, content
         except WrongPassphrase as error:
             raise BackupError(str(error)) from error
         except tarfile.TarError as error:
@@ -153,6 +180,34 @@ class Archive:
         if self._passphrase is None:
             raise BackupError(f"{self._path} is sealed: give its passphrase with --passphrase-file")
         return cast("IO[bytes]", SealedReader(file, self._passphrase))
+
+
+class _Hashing:
+    """What is read of a file goes into a digest, too."""
+
+    def __init__(self, file: IO[bytes], digest: "hashlib._Hash") -> None:
+        self._file = file
+        self._digest = digest
+
+    def read(self, size: int) -> bytes:
+        piece = self._file.read(size)
+        self._digest.update(piece)
+        return piece
+
+
+def _digest_of(content: IO[bytes], whole: "hashlib._Hash") -> str:
+    """The hash of a file's content, which goes into that of all files, too."""
+    own = hashlib.sha256()
+    while piece := content.read(_READ_BYTES):
+        own.update(piece)
+        whole.update(piece)
+    return own.hexdigest()
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = size, 0o600, int(time.time())
+    return member
 
 
 def _manifest(content: bytes) -> Manifest:

@@ -1,4 +1,4 @@
-"""Backing up a running installation: database and secret keys, as they are at one moment, in one file."""
+"""Backing up a running installation: database, stored files and secret keys, as they are at one moment, in one file."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,8 +8,10 @@ from psycopg import sql
 
 from bivelio_server.installation import Installation
 from bivelio_server.kit.secrets import RootKey
+from bivelio_server.storage import storage_of
 from bivelio_server.upkeep.archive import FORMAT, ArchiveWriter, BackupError, Manifest, new_archive
 from bivelio_server.upkeep.postgres_tools import ToolFailed, dumping
+from bivelio_server.upkeep.stored import HOLD, add_files
 
 
 def back_up(
@@ -20,6 +22,7 @@ def back_up(
     before = place.secret_key.all
     with psycopg.connect(place.owner_url) as connection:
         connection.execute("set idle_in_transaction_session_timeout = 0; set statement_timeout = 0")
+        connection.execute(HOLD)
         connection.commit()
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
@@ -29,7 +32,8 @@ def back_up(
         with new_archive(target, passphrase) as archive:
             archive.add_keys([key.text for key in keys])
             _add_database(place, archive, snapshot)
-            manifest = _manifest(connection, archive, app_version, [key.name for key in keys])
+            missing = add_files(connection, storage_of(place.settings), archive)
+            manifest = _manifest(connection, archive, app_version, [key.name for key in keys], missing)
             archive.add_manifest(manifest)
     return manifest
 
@@ -52,7 +56,9 @@ def _add_database(place: Installation, archive: ArchiveWriter, snapshot: str) ->
         raise BackupError(str(error)) from error
 
 
-def _manifest(connection: psycopg.Connection, archive: ArchiveWriter, app_version: str, keys: list[str]) -> Manifest:
+def _manifest(
+    connection: psycopg.Connection, archive: ArchiveWriter, app_version: str, keys: list[str], missing: list[str]
+) -> Manifest:
     return Manifest(
         format=FORMAT,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -63,6 +69,8 @@ def _manifest(connection: psycopg.Connection, archive: ArchiveWriter, app_versio
         sha256=archive.sha256,
         database_bytes=archive.database_bytes,
         rows=count_rows(connection),
+        files=archive.files,
+        missing=missing,
     )
 
 

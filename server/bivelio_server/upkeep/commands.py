@@ -23,7 +23,9 @@ from bivelio_server.upkeep.rotation import RotationError, finish, rotate
 
 
 def add_upkeep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    backup = _add(commands, "backup", _back_up, "write database and secret keys to a file, while all goes on")
+    backup = _add(
+        commands, "backup", _back_up, "write database, stored files and secret keys to a file, while all goes on"
+    )
     backup.add_argument("file", type=Path, help="the file to make")
     backup.add_argument("--without-key", action="store_true", help="leave the secret keys out: they are kept elsewhere")
     restoring = _add(commands, "restore", _restore, "make an installation from a backup, in an empty place")
@@ -62,7 +64,10 @@ def _back_up(settings: Settings, options: argparse.Namespace) -> None:
             raise BackupError(str(error).strip()) from error
     size = options.file.stat().st_size / (1 << 20)
     rows = sum(manifest.rows.values())
-    _tell(f"{options.file}: {rows} rows in {len(manifest.rows)} tables, {len(manifest.keys)} keys, {size:.1f} MiB")
+    tables, files, keys = len(manifest.rows), manifest.files, len(manifest.keys)
+    _tell(f"{options.file}: {rows} rows in {tables} tables, {files} files, {keys} keys, {size:.1f} MiB")
+    if manifest.missing:
+        _tell(f"{len(manifest.missing)} stored files are lost or damaged; the first is {manifest.missing[0]}")
     if manifest.keys and passphrase is None:
         _tell("It holds the secret key in plain: keep it where only you can read it, or use --passphrase-file.")
 

@@ -8,14 +8,18 @@ import psycopg
 
 from bivelio_server.installation import Installation, InstallationError, require_prepared
 from bivelio_server.key_check import KeyRefused, check_keys, known_keys
+from bivelio_server.kit.storage import StorageFailed
 from bivelio_server.migrations import newest_version
+from bivelio_server.storage import storage_of
 from bivelio_server.upkeep.findings import Finding, error, ok, warning
+from bivelio_server.upkeep.stored import lost_files
 
 OLDEST_POSTGRES: Final = 16
 _EXTENSIONS: Final = ("pg_trgm", "btree_gin")
 _SKEW: Final = timedelta(seconds=2)
 _LARGEST_SKEW: Final = timedelta(seconds=30)
 _LONG_TRANSACTION: Final = timedelta(minutes=15)
+_SAMPLE: Final = 50
 _LATE: Final = timedelta(minutes=2)
 
 
@@ -34,6 +38,7 @@ def examine_database(place: Installation) -> Iterator[Finding]:
         yield _role(place)
         for check in (_rotation, _queue, _endpoints):
             yield check(connection)
+        yield _stored_files(place, connection)
         yield from _chores(connection)
 
 
@@ -121,6 +126,18 @@ def _role(place: Installation) -> Finding:
     except InstallationError as refused:
         return error("serving role", " ".join(str(refused).split()), "bivelio-server migrate")
     return ok("serving role", "held by row-level security")
+
+
+def _stored_files(place: Installation, connection: psycopg.Connection) -> Finding:
+    check, folder = "stored files", place.settings.storage_folder
+    try:
+        lost = lost_files(connection, storage_of(place.settings), _SAMPLE)
+    except StorageFailed as failure:
+        return error(check, str(failure), "let the account that runs the server read its storage folder")
+    if lost:
+        remedy = "let every process have the same BIVELIO_STORAGE_DIR, or restore the folder from a backup"
+        return error(check, f"{len(lost)} of {_SAMPLE} are not in {folder.absolute()}, such as {lost[0]}", remedy)
+    return ok(check, f"none missing, of up to {_SAMPLE} that were looked for")
 
 
 def _rotation(connection: psycopg.Connection) -> Finding:

@@ -29,6 +29,7 @@ _WIDEST_PRIVATE_PREFIX: Final = {4: 8, 6: 7}
 def examine(settings: Settings) -> Iterator[Finding]:
     """Everything that can be looked at; what is broken keeps nothing else from being looked at."""
     yield from _data_folder(settings.data_dir)
+    yield from _storage(settings)
     yield _key_file(settings)
     yield _public_url(settings)
     yield _private_networks(settings)
@@ -38,22 +39,38 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def _data_folder(folder: Path) -> Iterator[Finding]:
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    yield _writable("data folder", folder, "BIVELIO_DATA_DIR")
+    yield _room("disk space", folder, "make room now: without it the database stops")
+
+
+def _storage(settings: Settings) -> Iterator[Finding]:
+    folder = settings.storage_folder
+    yield _writable("storage", folder, "BIVELIO_STORAGE_DIR")
+    if _existing(folder).stat().st_dev != _existing(settings.data_dir).stat().st_dev:
+        yield _room("storage space", folder, "make room now: without it workflow runs with large outputs stand still")
+
+
+def _writable(check: str, folder: Path, setting: str) -> Finding:
+    existing = _existing(folder)
     if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
-        yield ok("data folder", str(folder.absolute()) + ("" if folder.exists() else " (not made yet)"))
-    else:
-        yield error(
-            "data folder", f"{existing} cannot be written to", "give it to the account that runs the server, or name"
-            " another folder in BIVELIO_DATA_DIR",
-        )  # fmt: skip
-    free = shutil.disk_usage(existing).free
+        return ok(check, str(folder.absolute()) + ("" if folder.exists() else " (not made yet)"))
+    remedy = f"give it to the account that runs the server, or name another folder in {setting}"
+    return error(check, f"{existing} cannot be written to", remedy)
+
+
+def _room(check: str, folder: Path, consequence: str) -> Finding:
+    free = shutil.disk_usage(_existing(folder)).free
     what = f"{free // _MIB} MiB free"
     if free < _NO_ROOM:
-        yield error("disk space", what, "make room now: without it the database stops")
-    elif free < _LITTLE_ROOM:
-        yield warning("disk space", what, "make room, or move the data folder")
-    else:
-        yield ok("disk space", what)
+        return error(check, what, consequence)
+    if free < _LITTLE_ROOM:
+        return warning(check, what, "make room, or move the folder")
+    return ok(check, what)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
 
 
 def _key_file(settings: Settings) -> Finding:

@@ -14,9 +14,11 @@ from bivelio_server.kit.embedded_postgres import EmbeddedPostgres, libpq_url
 from bivelio_server.kit.secrets import Cipher, DecryptionFailed, SecretKey, generate_root, write_keys
 from bivelio_server.migrations import SERVING_GROUP, migrate, newest_version
 from bivelio_server.settings import Settings
+from bivelio_server.storage import storage_of
 from bivelio_server.upkeep.archive import Archive, BackupError, Manifest
 from bivelio_server.upkeep.backup import count_rows
 from bivelio_server.upkeep.postgres_tools import OLDEST_TARGET, ToolFailed, restore_dump
+from bivelio_server.upkeep.stored import check_files, put_files, require_empty
 
 #: The grants of a dump name this role, which is none of the database.
 SERVING_ROLE: Final = f"""
@@ -34,12 +36,15 @@ def restore(settings: Settings, file: Path, passphrase: str | None, tell: Tell) 
     archive = _open(file, passphrase, tell)
     if settings.database_url is None:
         _require_empty(settings.data_dir)
+    storage = storage_of(settings)
+    require_empty(storage)
     if settings.secret_key is None:
         if not archive.keys:
             raise BackupError("The backup holds no secret key: give it as BIVELIO_SECRET_KEY.")
         _put_keys(settings.data_dir, archive.keys)
     with installation(settings) as place:
         _fill(place, archive, tell)
+        put_files(storage, archive)
         _finish(place, tell)
 
 
@@ -80,6 +85,7 @@ def _fill(place: Installation, archive: Archive, tell: Tell) -> None:
     tell("database: restored; every constraint holds")
     with psycopg.connect(place.owner_url) as connection:
         _check_rows(connection, archive.manifest, tell)
+        _check_files(connection, archive, tell)
 
 
 def _finish(place: Installation, tell: Tell) -> None:
@@ -99,6 +105,12 @@ def _check_rows(connection: psycopg.Connection, manifest: Manifest, tell: Tell) 
     if wrong:
         raise BackupError(f"Rows are not as many as were backed up: {'; '.join(wrong)}")
     tell(f"rows: {sum(found.values())} in {len(found)} tables, as many as were backed up")
+
+
+def _check_files(connection: psycopg.Connection, archive: Archive, tell: Tell) -> None:
+    count = check_files(connection, archive)
+    lost = len(archive.manifest.missing)
+    tell(f"files: {count - lost} stored files, each as its row says" + (f"; {lost} WERE LOST BEFORE" if lost else ""))
 
 
 def _check_secrets(connection: psycopg.Connection, key: SecretKey, tell: Tell) -> None:
