@@ -127,17 +127,29 @@ class Archive:
 
     def database(self) -> Iterator[bytes]:
         """The dump, piece by piece."""
-        for name, content in self._members():
-            if name.startswith(f"{_DATABASE}/"):
-                yield content.read()
+        with self._readable():
+            for name, content in self._members():
+                if name.startswith(f"{_DATABASE}/"):
+                    yield content.read()
 
     def files(self) -> Iterator[tuple[str, IO[bytes]]]:
         """Each stored file by its key, to be read before the next."""
-        for name, content in self._members():
-            if name.startswith(f"{_FILES}/"):
-                yield name.removeprefix(f"{_FILES}/"), content
+        with self._readable():
+            for name, content in self._members():
+                if name.startswith(f"{_FILES}/"):
+                    yield name.removeprefix(f"{_FILES}/"), content
 
     def _checked(self) -> Manifest:
+        with self._readable():
+            manifest, found = self._read()
+        if manifest is None:
+            raise BackupError(f"{self._path} is no backup, or was cut off: it has no manifest")
+        if {_FILES: hashlib.sha256().hexdigest(), **manifest.sha256} != found:
+            raise BackupError(f"{self._path} is damaged: its checksums are not those of its manifest")
+        return manifest
+
+    def _read(self) -> tuple[Manifest | None, dict[str, str]]:
+        """The manifest, and the checksums of what there is."""
         database, files, found, manifest = hashlib.sha256(), hashlib.sha256(), dict[str, str](), None
         for name, content in self._members():
             if name == _KEYS:
@@ -151,20 +163,19 @@ class Archive:
                 self.sha256_of_files[name.removeprefix(f"{_FILES}/")] = _digest_of(content, files)
             else:
                 database.update(content.read())
-        if manifest is None:
-            raise BackupError(f"{self._path} is no backup, or was cut off: it has no manifest")
-        found |= {_DATABASE: database.hexdigest(), _FILES: files.hexdigest()}
-        if {_FILES: hashlib.sha256().hexdigest(), **manifest.sha256} != found:
-            raise BackupError(f"{self._path} is damaged: its checksums are not those of its manifest")
-        return manifest
+        return manifest, found | {_DATABASE: database.hexdigest(), _FILES: files.hexdigest()}
 
     def _members(self) -> Iterator[tuple[str, IO[bytes]]]:
+        with self._path.open("rb") as file, tarfile.open(fileobj=self._plain(file), mode="r|") as tar:
+            for member in tar:
+                content = tar.extractfile(member)
+                if content is not None:
+                    yield member.name, content
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
         try:
-            with self._path.open("rb") as file, tarfile.open(fileobj=self._plain(file), mode="r|") as tar:
-                for member in tar:
-                    content = tar.extractfile(member)
-                    if content is not None:
-                        yield member.name, content
+            yield
         except WrongPassphrase as error:
             raise BackupError(str(error)) from error
         except tarfile.TarError as error:
