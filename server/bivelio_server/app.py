@@ -75,12 +75,14 @@ from bivelio_server.webhooks.documentation import event_models, event_webhooks
 from bivelio_server.workflows import events as workflow_events
 from bivelio_server.workflows import instances, triggers
 from bivelio_server.workflows import operations as workflows
+from bivelio_server.workflows.library import operations as workflow_versions
 from bivelio_server.workflows.running.execution import run_instance
 
 VERSION: Final = version("bivelio-server")
 FEATURES: Final[tuple[Feature, ...]] = (
     contacts.feature,
     workflows.feature,
+    workflow_versions.feature,
     webhooks.feature,
     notices.feature,
     keys.feature,

@@ -66,7 +66,7 @@ class OperationsDoor:
         key = _idempotency_key(request, operation)
         body = await _read(operation, request, max_bytes)
         data = read_envelope(operation, body, versions, version)
-        origin = Origin(Door.http, request.state.request_id, request.state.admitted.address)
+        origin = Origin(Door.http, request.state.request_id, request.state.admitted.address, version)
         shown = partial(_success, operation, versions, version)
         asked = [version, _data(body), caller.actor if operation.is_personal else None]
         claim = _claim(request, operation, key, asked, shown) if key else None

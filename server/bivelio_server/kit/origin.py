@@ -14,8 +14,9 @@ class Door(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The door, and for a request its id and the address it came from."""
+    """The door, and for a request its id, the address it came from and the version of the API that it speaks."""
 
     door: Door
     request_id: str | None = None
     address: str | None = None
+    api_version: str | None = None

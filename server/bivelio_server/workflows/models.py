@@ -27,7 +27,11 @@ class Workflow(BusinessRow):
 
 
 class WorkflowVersion(Base):
-    """A definition as it was saved; runs act with `activated_rights`, those of who activated it."""
+    """All that a save settled, and who saved it and why; runs act with `activated_rights`, those of who activated it.
+
+    `api_version` is the version of the API that the steps were written for; `restored_from` the version that this one
+    brought back.
+    """
 
     __tablename__ = "workflow_versions"
 
@@ -35,7 +39,13 @@ class WorkflowVersion(Base):
     environment: Mapped[str] = mapped_column(Text, primary_key=True)
     workflow_id: Mapped[str] = mapped_column(Text, primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+    concurrency: Mapped[str] = mapped_column(Text)
     definition: Mapped[dict[str, Any]] = mapped_column(Object)
+    api_version: Mapped[str] = mapped_column(Text)
+    note: Mapped[str | None] = mapped_column(Text)
+    restored_from: Mapped[int | None]
     created_by: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Moment)
     activated_by: Mapped[str | None] = mapped_column(Text)

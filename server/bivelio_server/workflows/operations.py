@@ -1,6 +1,7 @@
 """Workflows: define, activate, run, look at what ran."""
 
 import asyncio
+from dataclasses import replace
 from typing import Final, cast
 
 from bivelio_server.kit.caller import Scope
@@ -15,15 +16,15 @@ from bivelio_server.kit.errors import (
     null_refused,
 )
 from bivelio_server.kit.execution import transaction
-from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.models import Pagination
 from bivelio_server.kit.operations import Effect, Feature
-from bivelio_server.kit.rows import RESTORABLE, identity, require_version
+from bivelio_server.kit.rows import RESTORABLE, require_version
 from bivelio_server.kit.text import Text
 from bivelio_server.workflows import instances, queries
-from bivelio_server.workflows.checking import check_definition, check_rights
+from bivelio_server.workflows.checking import check_rights
 from bivelio_server.workflows.definition import Definition
 from bivelio_server.workflows.models import Instance, Workflow, WorkflowVersion
+from bivelio_server.workflows.saving import Content, content_of, freeze_rights, save, save_new, spoken_version
 from bivelio_server.workflows.schemas import (
     InstanceList,
     InstancePage,
@@ -42,11 +43,13 @@ from bivelio_server.workflows.schemas import (
     WorkflowView,
 )
 from bivelio_server.workflows.triggers import listen
+from bivelio_server.workflows.views import workflow_view
 
 LONGEST_REPLY_SECONDS: Final = 60.0
 #: Its end may have come before anybody listened for it.
 _LOOK_AGAIN_SECONDS: Final = 1.0
-_OWN_FIELDS: Final = frozenset({"name", "description", "concurrency"})
+_SETTINGS: Final = frozenset({"name", "description", "concurrency"})
+_NOT_NULL: Final = frozenset({"name", "concurrency", "trigger", "steps", "on_error"})
 
 feature: Final = Feature("workflows")
 
@@ -68,7 +71,7 @@ async def list_workflows(context: Context, data: WorkflowList) -> WorkflowPage:
 )  # fmt: skip
 async def get(context: Context, data: WorkflowReference) -> WorkflowView:
     workflow = await queries.get(context, data.id)
-    return _view(workflow, await queries.get_version(context, workflow))
+    return workflow_view(workflow, await queries.get_version(context, workflow))
 
 
 @feature.operation(
@@ -76,14 +79,14 @@ async def get(context: Context, data: WorkflowReference) -> WorkflowView:
     summary=Text("Crea un workflow", "Create a workflow"),
 )  # fmt: skip
 async def create(context: Context, data: WorkflowCreate) -> WorkflowView:
-    definition = Definition.model_construct(**{name: getattr(data, name) for name in Definition.model_fields})
-    now = context.now
-    workflow = Workflow(
-        **identity(context.caller), id=new_id("wf"), name=data.name, description=data.description, status=data.status,
-        concurrency=data.concurrency, version=0, created_at=now, updated_at=now,
-    )  # fmt: skip
-    context.session.add(workflow)
-    return _view(workflow, await _save_version(context, workflow, definition))
+    content = Content(
+        name=data.name,
+        description=data.description,
+        concurrency=data.concurrency,
+        definition=data.definition,
+        api_version=spoken_version(context),
+    )
+    return workflow_view(*await save_new(context, content, status=data.status, note=data.note))
 
 
 @feature.operation(
@@ -95,17 +98,11 @@ async def update(context: Context, data: WorkflowUpdate) -> WorkflowView:
     workflow = await queries.get(context, data.id, lock=True)
     require_version(workflow, data.if_version)
     version = await queries.get_version(context, workflow)
-    present = Definition.model_validate(version.definition)
-    given = data.model_fields_set
-    _require_present(data, given & {"name", "trigger", "steps", "on_error", "concurrency"})
-    changed = {name for name in given & _OWN_FIELDS if getattr(workflow, name) != getattr(data, name)}
-    for name in changed:
-        setattr(workflow, name, getattr(data, name))
-    kept = {name: getattr(data if name in given else present, name) for name in Definition.model_fields}
-    definition = Definition.model_construct(**kept)
-    if not changed and definition.model_dump() == present.model_dump():
-        return _view(workflow, version)
-    return _view(workflow, await _save_version(context, workflow, definition))
+    present = content_of(version)
+    content = _changed(context, present, data)
+    if data.note is None and content.is_same_as(present):
+        return workflow_view(workflow, version)
+    return workflow_view(workflow, await save(context, workflow, content, note=data.note))
 
 
 @feature.operation(
@@ -116,7 +113,7 @@ async def activate(context: Context, data: WorkflowReference) -> WorkflowView:
     workflow = await queries.get(context, data.id, lock=True)
     version = await queries.get_version(context, workflow)
     check_rights(Definition.model_validate(version.definition), context.services.catalogue, context.caller)
-    _freeze_rights(context, version)
+    freeze_rights(context, version)
     return await _set_status(context, workflow, version, "active")
 
 
@@ -191,42 +188,24 @@ async def get_instance(context: Context, data: InstanceReference) -> InstanceVie
     return InstanceView(steps=steps, **_summary(instance, instance.workflow_name).model_dump())
 
 
-def _require_present(data: WorkflowUpdate, names: set[str]) -> None:
-    missing = sorted(name for name in names if getattr(data, name) is None)
+def _changed(context: Context, present: Content, data: WorkflowUpdate) -> Content:
+    """What is there with what is given."""
+    given = data.model_fields_set - {"id", "if_version", "note"}
+    missing = sorted(name for name in given & _NOT_NULL if getattr(data, name) is None)
     if missing:
         raise null_refused(*missing)
-
-
-async def _save_version(context: Context, workflow: Workflow, definition: Definition) -> WorkflowVersion:
-    """A new version with this definition, checked; an active workflow goes on with the rights of who saves it."""
-    check_definition(definition, context.services.catalogue)
-    check_rights(definition, context.services.catalogue, context.caller)
-    workflow.version += 1
-    workflow.trigger_type, workflow.steps_count = definition.trigger.type, len(definition.steps)
-    workflow.updated_at = context.now
-    await context.session.flush()
-    version = WorkflowVersion(
-        **identity(context.caller), workflow_id=workflow.id, version=workflow.version, activated_rights=[],
-        definition=definition.as_written(), created_by=context.caller.actor, created_at=context.now,
-    )  # fmt: skip
-    if workflow.status == "active":
-        _freeze_rights(context, version)
-    context.session.add(version)
-    await context.session.flush()
-    await listen(context, workflow, definition)
-    return version
-
-
-def _freeze_rights(context: Context, version: WorkflowVersion) -> None:
-    version.activated_by = context.caller.principal
-    version.activated_rights = sorted(context.caller.rights)
+    settings = {name: getattr(data, name) for name in given & _SETTINGS}
+    parts = {name: getattr(data, name) for name in given - _SETTINGS}
+    definition = present.definition.model_copy(update=parts)
+    api_version = spoken_version(context) if "steps" in given else present.api_version
+    return replace(present, **settings, definition=definition, api_version=api_version)
 
 
 async def _set_status(context: Context, workflow: Workflow, version: WorkflowVersion, status: str) -> WorkflowView:
     workflow.status, workflow.updated_at = status, context.now
     await context.session.flush()
     await listen(context, workflow, Definition.model_validate(version.definition))
-    return _view(workflow, version)
+    return workflow_view(workflow, version)
 
 
 async def _ended(context: Context, instance_id: str) -> InstanceSummary:
@@ -255,12 +234,6 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
     except TimeoutError:
         return
-
-
-def _view(workflow: Workflow, version: WorkflowVersion) -> WorkflowView:
-    summary = WorkflowSummary.model_validate(workflow).model_dump()
-    definition = Definition.model_validate(version.definition).as_written()
-    return WorkflowView(**summary, **definition)
 
 
 def _summary(instance: Instance, workflow_name: str) -> InstanceSummary:

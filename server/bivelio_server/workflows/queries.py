@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Select, and_, exists, select
+from sqlalchemy.orm import defer
 
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import NotFound
 from bivelio_server.kit.ids import is_well_formed
+from bivelio_server.kit.models import PageInput
 from bivelio_server.kit.rows import business, count_of, identity, only, page_of
 from bivelio_server.workflows.definition import Definition
 from bivelio_server.workflows.models import Instance, StepRecord, Workflow, WorkflowVersion
@@ -70,6 +72,27 @@ async def get_version(context: Context, workflow: Workflow) -> WorkflowVersion:
     return await context.session.get_one(
         WorkflowVersion, (workflow.org_id, workflow.environment, workflow.id, workflow.version)
     )
+
+
+async def find_version(context: Context, workflow: Workflow, number: int, *, field: str = "version") -> WorkflowVersion:
+    """One version of the workflow. Raises NotFound, naming the input `field`."""
+    version = await context.session.get(
+        WorkflowVersion, (workflow.org_id, workflow.environment, workflow.id, number), populate_existing=True
+    )
+    if version is None:
+        raise NotFound(field)
+    return version
+
+
+async def list_versions(context: Context, workflow: Workflow, data: PageInput) -> tuple[list[WorkflowVersion], int]:
+    """One page of the workflow's versions without their definitions, newest first, and how many there are in all."""
+    query = select(WorkflowVersion).where(
+        WorkflowVersion.org_id == workflow.org_id,
+        WorkflowVersion.environment == workflow.environment,
+        WorkflowVersion.workflow_id == workflow.id,
+    )
+    light = query.options(defer(WorkflowVersion.definition, raiseload=True))
+    return await page_of(context.session, light.order_by(WorkflowVersion.version.desc()), data)
 
 
 async def list_workflows(

@@ -1,17 +1,22 @@
 """What the workflow operations take and give."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
 from bivelio_server.kit.models import FreeObject, Id, Input, Name, Output, PageInput, Pagination
-from bivelio_server.workflows.definition import MAX_LIST, ManualTrigger, Seconds, Steps, Trigger
+from bivelio_server.workflows.definition import MAX_LIST, Definition, ManualTrigger, Seconds, Steps, Trigger
 
 Status = Literal["draft", "active", "paused"]
 InstanceStatus = Literal["running", "waiting", "paused", "completed", "failed", "cancelled"]
 StepStatus = Literal["running", "waiting", "completed", "failed", "cancelled"]
 Concurrency = Literal["many", "one"]
+Description = Annotated[str, Field(max_length=2000)]
+#: Why a version was saved.
+Note = Annotated[str, Field(min_length=1, max_length=500, examples=["Ahora espera un día antes de escribir"])]
+VersionNumber = Annotated[int, Field(ge=1, le=2_147_483_647)]
+IfVersion = Annotated[int | None, Field(ge=1, description="Refuse (409) when the workflow is not at this version.")]
 
 
 class WorkflowList(PageInput):
@@ -23,19 +28,29 @@ class WorkflowReference(Input):
     id: Id
 
 
-class WorkflowCreate(Input):
-    """`concurrency: one` refuses a run while another one goes on. The rest is the workflow's definition."""
+class DefinitionInput(Input):
+    """A definition, part by part."""
 
-    name: Name = Field(examples=["Onboarding de cliente"])
-    description: str | None = Field(None, max_length=2000)
     trigger: Trigger = Field(default=ManualTrigger(type="manual"))
     steps: Steps = Field(min_length=1, max_length=MAX_LIST)
     output: dict[str, Any] | None = None
     on_error: Steps = Field(default=[])
     timeout_seconds: Seconds | None = None
     input_schema: dict[str, Any] | None = None
+
+    @property
+    def definition(self) -> Definition:
+        return Definition.model_construct(**{name: getattr(self, name) for name in Definition.model_fields})
+
+
+class WorkflowCreate(DefinitionInput):
+    """`concurrency: one` refuses a run while another one goes on. The rest is the workflow's definition."""
+
+    name: Name = Field(examples=["Onboarding de cliente"])
+    description: Description | None = None
     concurrency: Concurrency = "many"
     status: Literal["active", "draft"] = "active"
+    note: Note | None = None
 
 
 class WorkflowUpdate(Input):
@@ -43,7 +58,7 @@ class WorkflowUpdate(Input):
 
     id: Id
     name: Name | None = None
-    description: str | None = Field(None, max_length=2000)
+    description: Description | None = None
     trigger: Trigger | None = None
     steps: Steps | None = Field(None, min_length=1, max_length=MAX_LIST)
     output: dict[str, Any] | None = None
@@ -51,7 +66,8 @@ class WorkflowUpdate(Input):
     timeout_seconds: Seconds | None = None
     input_schema: dict[str, Any] | None = None
     concurrency: Concurrency | None = None
-    if_version: int | None = Field(None, ge=1, description="Refuse (409) when the workflow is not at this version.")
+    note: Note | None = Field(None, description="Why. A note alone makes a version, too.")
+    if_version: IfVersion = None
 
 
 class WorkflowSummary(Output):
@@ -70,10 +86,8 @@ class WorkflowSummary(Output):
     deleted_at: datetime | None
 
 
-class WorkflowView(WorkflowSummary):
-    """A workflow with the definition of its newest version."""
-
-    model_config = ConfigDict(title="Workflow", from_attributes=True)
+class DefinitionView(Output):
+    """A definition as it was saved."""
 
     trigger: dict[str, Any]
     steps: list[dict[str, Any]]
@@ -81,6 +95,12 @@ class WorkflowView(WorkflowSummary):
     on_error: list[dict[str, Any]]
     timeout_seconds: int | None
     input_schema: dict[str, Any] | None
+
+
+class WorkflowView(WorkflowSummary, DefinitionView):
+    """A workflow with the definition of its newest version."""
+
+    model_config = ConfigDict(title="Workflow", from_attributes=True)
 
 
 class WorkflowPage(Output):

@@ -35,6 +35,17 @@ async def _deleted(scene: Scene) -> dict[str, Any]:
     return reference
 
 
+async def _version(scene: Scene) -> dict[str, Any]:
+    """The first of two."""
+    reference = await _reference(scene)
+    await scene.client.call("/v1/workflows/update", {**reference, "name": "Bienvenida"})
+    return {**reference, "version": 1}
+
+
+async def _versions(scene: Scene) -> dict[str, Any]:
+    return {"id": (await _version(scene))["id"], "from": 1, "to": 2}
+
+
 async def _execute(scene: Scene) -> dict[str, Any]:
     return {"workflow_id": await _workflow(scene), "input": {"client_name": "Empresa ABC"}}
 
@@ -56,6 +67,10 @@ SAMPLES: Final[Samples] = {
     "workflows.pause": Sample(_reference),
     "workflows.delete": Sample(_reference),
     "workflows.restore": Sample(_deleted),
+    "workflows.list_versions": Sample(_reference),
+    "workflows.get_version": Sample(_version),
+    "workflows.compare_versions": Sample(_versions),
+    "workflows.restore_version": Sample(_version),
     "workflows.execute": Sample(_execute),
     "workflows.list_instances": Sample(_runs),
     "workflows.get_instance": Sample(_run_reference),
