@@ -50,7 +50,9 @@ from bivelio_server.kit.openapi import build_document
 from bivelio_server.kit.operations import Catalogue, Feature
 from bivelio_server.kit.providers import Provider, Providers
 from bivelio_server.kit.secrets import Cipher
+from bivelio_server.kit.streaming import Streams
 from bivelio_server.kit.wakeups import Wakeups
+from bivelio_server.kit.watches import Look, Watches
 from bivelio_server.mail import MAIL, outbox
 from bivelio_server.members import operations as members
 from bivelio_server.members.acceptance import AcceptInvitation
@@ -73,7 +75,7 @@ from bivelio_server.webhooks import delivery, queueing
 from bivelio_server.webhooks import operations as webhooks
 from bivelio_server.webhooks.documentation import event_models, event_webhooks
 from bivelio_server.workflows import events as workflow_events
-from bivelio_server.workflows import instances, triggers
+from bivelio_server.workflows import instances, live, triggers, watching
 from bivelio_server.workflows import operations as workflows
 from bivelio_server.workflows.library import operations as workflow_versions
 from bivelio_server.workflows.running.execution import run_instance
@@ -83,6 +85,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     contacts.feature,
     workflows.feature,
     workflow_versions.feature,
+    live.feature,
     webhooks.feature,
     notices.feature,
     keys.feature,
@@ -107,6 +110,8 @@ HANDLERS: Final[Mapping[str, TaskHandler]] = {
     JOB_TASK: JobRunner(JOBS),
     FORGET_TASK: forget_files,
 }
+#: What clients may watch change.
+WATCHED: Final[Mapping[str, Look]] = {instances.WATCHED: watching.look}
 PROVIDERS: Final = Providers(Provider(MAIL, real=smtp_mailer, simulated=SimulatedMailer))
 LANES: Final[tuple[Lane, ...]] = (delivery.LANE, expiry.LANE)
 #: With a mail server only.
@@ -132,6 +137,8 @@ def compose_services(installation: Installation, clock: Clock | None = None) -> 
         journal=Journal(database),
         credits=Ledger(),
         storage=storage_of(settings),
+        watches=Watches(database, WATCHED),
+        streams=Streams(per_organization=settings.streams_per_organization, in_all=settings.streams),
     )
 
 

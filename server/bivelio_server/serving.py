@@ -105,7 +105,7 @@ async def _serve(place: Installation, listener: socket.socket) -> None:
     signals = _Signals()
     async with opened(compose_services(place)) as services, _working(place, services, signals.stop):
         app = create_app(services, place)
-        await _answer(app, place.settings, place.settings.address, listener, signals)
+        await _answer(app, services, place.settings.address, listener, signals)
 
 
 async def _work(place: Installation, listener: socket.socket | None) -> None:
@@ -115,11 +115,11 @@ async def _work(place: Installation, listener: socket.socket | None) -> None:
         if listener is None:
             await signals.stop.wait()
         else:
-            await _answer(create_operator_app(services), place.settings, "worker", listener, signals)
+            await _answer(create_operator_app(services), services, "worker", listener, signals)
 
 
 async def _answer(
-    app: Starlette, settings: Settings, address: str, listener: socket.socket, signals: "_Signals"
+    app: Starlette, services: Services, address: str, listener: socket.socket, signals: "_Signals"
 ) -> None:
     """Until told to stop and drained, or until the server gives up."""
     server = _Server(_uvicorn_config(app), address)
@@ -127,7 +127,8 @@ async def _answer(
     stopping = asyncio.create_task(signals.stop.wait())
     await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     app.state.draining = True
-    await _drain(settings.drain_seconds, signals.hurry)
+    services.streams.stop()
+    await _drain(services.settings.drain_seconds, signals.hurry)
     server.should_exit = True
     await serving
 

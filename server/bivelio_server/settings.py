@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         0, ge=0, description="How long a server that is told to stop says so at /readyz while it goes on answering."
     )
+    streams: PositiveInt = Field(1000, description="Streams of events that one process keeps open at once.")
+    streams_per_organization: PositiveInt = Field(100, description="How many of them one organisation may have.")
     max_body_bytes: PositiveInt = Field(1_048_576, description="Largest body of a request.")
     inline_bytes: PositiveInt = Field(
         32_768, description="Largest input or output of a run or step that is kept in its row; larger ones are files."

@@ -47,6 +47,7 @@ SQL_MODULES = {
     "workflows/running/recording.py": "the progress of a run, in one statement",
     "workflows/running/state.py": "all that a run knows of itself, in one statement",
     "storage/*.py": "definer functions: which files nothing refers to, and which a person is to be erased from",
+    "workflows/watching.py": "the definer function that says which watched runs have changed",
     "sandbox/purge.py": "the definer functions that remove old sandbox rows of all organisations",
     "health.py": "the version of the schema",
     "installation.py": "the roles of the database, before anything is served",

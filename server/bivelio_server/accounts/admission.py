@@ -70,7 +70,8 @@ class Admission:
             require_sandbox(request, caller.environment)
         except InsufficientScope as refusal:
             return Admitted(None, refusal, limits, address), allowed_origins
-        return Admitted(caller, None, limits, address), allowed_origins
+        credentials = self._authentication.credentials(request)
+        return Admitted(caller, None, limits, address, credentials), allowed_origins
 
 
 def _require_room(admitted: Admitted) -> None:

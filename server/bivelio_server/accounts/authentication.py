@@ -1,5 +1,6 @@
 """From the credentials of a request to its Caller, in one database call, so that a revocation holds at once."""
 
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -20,6 +21,7 @@ _KEY: Final = "org_id, environment, id, type, scopes, user_id, role, plan, allow
 _SESSION: Final = "org_id, environment, user_id, role, plan"
 _WINDOW: Final = "per_minute, per_second, remaining, resets_at, retry_after, burst"
 _BY_KEY: Final = f"select {_KEY} from caller_by_key(%s, %s)"  # noqa: S608 - columns, no input
+_BY_SESSION: Final = f"select {_SESSION} from caller_by_session(%s)"  # noqa: S608 - columns, no input
 _ADMIT_KEY: Final = f"select {_KEY}, {_WINDOW} from admit_by_key(%s, %s)"  # noqa: S608 - columns, no input
 _ADMIT_SESSION: Final = f"select {_SESSION}, {_WINDOW} from admit_by_session(%s, %s)"  # noqa: S608 - columns, no input
 _KEY_COLUMNS: Final = 11
@@ -51,6 +53,20 @@ class Authentication:
         row = await self._row(_ADMIT_SESSION, session_id)
         return Identified(_caller_of_session(session_id, row[:_SESSION_COLUMNS]), _limits(row[_SESSION_COLUMNS:]))
 
+    def credentials(self, request: Request) -> "Credential":
+        """Those of a request that was admitted, for work that outlasts it."""
+        return Credential(_credential(request), self)
+
+    async def caller_of(self, credential: str) -> Caller:
+        """Without charging anybody. Raises NotAuthenticated, CredentialsExpired."""
+        if credential.startswith(_KEY_MARK):
+            return await self.caller_of_key(credential)
+        session_id = self._tokens.session_id(credential, self._clock.now())
+        row = await self._database.call(_BY_SESSION, (session_id,))
+        if row is None:
+            raise NotAuthenticated
+        return _caller_of_session(session_id, row)
+
     async def caller_of_key(self, key: str) -> Caller:
         """Without charging anybody. Raises NotAuthenticated, CredentialsExpired."""
         return _caller_of_key(await self._key_row(_BY_KEY, key))
@@ -65,6 +81,18 @@ class Authentication:
         if row is None:
             raise NotAuthenticated
         return row
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A key or an access token, as it came."""
+
+    _value: str = field(repr=False)
+    _authentication: Authentication = field(repr=False, compare=False)
+
+    async def look_again(self) -> Caller:
+        """The caller that it stands for now. Raises NotAuthenticated, CredentialsExpired."""
+        return await self._authentication.caller_of(self._value)
 
 
 def _caller_of_key(row: TupleRow) -> Caller:

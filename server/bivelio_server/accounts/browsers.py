@@ -29,7 +29,8 @@ from bivelio_server.kit.text import Text
 NOTICED_EVERY: Final = timedelta(days=1)
 
 _ALLOWED_HEADERS: Final = (
-    "X-API-Key, Authorization, Content-Type, Accept-Language, Idempotency-Key, BiVelio-Version, X-Request-Id"
+    "X-API-Key, Authorization, Content-Type, Accept-Language, Idempotency-Key, BiVelio-Version, X-Request-Id, "
+    "Last-Event-ID"
 )
 _EXPOSED_HEADERS: Final = (
     b"X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, BiVelio-Version, "

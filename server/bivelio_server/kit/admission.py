@@ -10,6 +10,7 @@ from starlette.requests import Request
 from bivelio_server.kit.addresses import Network
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.errors import APIError, TooManyRequests
+from bivelio_server.kit.streaming import Credentials
 from bivelio_server.kit.text import Text
 
 
@@ -42,12 +43,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Who sends the request, or why that is not known. `limits` is None where there are none."""
+    """Who sends the request with which credentials, or why that is not known. `limits` is None where there are none."""
 
     caller: Caller | None
     refusal: APIError | None
     limits: Limits | None
     address: str
+    credentials: Credentials | None = None
 
     def require_caller(self) -> Caller:
         """Raises NotAuthenticated, CredentialsExpired, InsufficientScope."""

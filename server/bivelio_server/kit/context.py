@@ -17,8 +17,10 @@ from bivelio_server.kit.origin import Origin
 from bivelio_server.kit.providers import AdapterT, Port, Providers
 from bivelio_server.kit.secrets import Cipher
 from bivelio_server.kit.storage import Storage
+from bivelio_server.kit.streaming import Events, Streams
 from bivelio_server.kit.text import Text
 from bivelio_server.kit.wakeups import Wakeups
+from bivelio_server.kit.watches import Watches
 from bivelio_server.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,6 +70,8 @@ class Services:
     journal: Journal
     credits: CreditLedger
     storage: Storage
+    streams: Streams
+    watches: Watches
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class Context:
     cause: Cause = Cause()
     topics: set[str] = field(default_factory=set)
     later: Callable[[], Awaitable[Any]] | None = None
+    stream: Events | None = None
     #: What the operation will be charged: what it declares, unless `charge` was told less.
     credits: int = 0
 
@@ -99,6 +104,10 @@ class Context:
     def reply_after_commit(self, reply: Callable[[], Awaitable[Any]]) -> None:
         """Let the door answer with what `reply` returns, once this transaction is committed and its locks are gone."""
         self.later = reply
+
+    def stream_after_commit(self, events: Events) -> None:
+        """Let the door answer with these events, once this transaction is committed and its locks are gone."""
+        self.stream = events
 
     def charge(self, amount: int) -> None:
         """Charge fewer credits than the operation declares, or none. An output tells them as `context.credits`."""

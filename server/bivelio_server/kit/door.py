@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bivelio_server.kit import idempotency, json
 from bivelio_server.kit.admission import Admitted
@@ -27,12 +27,14 @@ from bivelio_server.kit.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from bivelio_server.kit.event_stream import LAST_EVENT_ID, EventStream
 from bivelio_server.kit.execution import Call, execute
 from bivelio_server.kit.idempotency import Claim, Replayed
 from bivelio_server.kit.models import Input, Output
 from bivelio_server.kit.operations import Operation, Who
 from bivelio_server.kit.origin import Door, Origin
 from bivelio_server.kit.room import ARRIVAL_SECONDS, Room
+from bivelio_server.kit.streaming import Stream, StreamEvent
 from bivelio_server.kit.text import Language, Text, negotiate_language
 from bivelio_server.kit.uploads import MULTIPART, Upload, read_parts
 from bivelio_server.kit.validation import MAX_PROBLEMS, validation_failed
@@ -50,7 +52,7 @@ class OperationsDoor:
         response = await self._answer(Request(scope, receive))
         await response(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request) -> ASGIApp:
         operation = self._operation(request)
         request.state.operation = operation.name
         admitted: Admitted = request.state.admitted
@@ -60,7 +62,7 @@ class OperationsDoor:
         async with self._place(max_bytes):
             return await self._perform(operation, request, caller, max_bytes)
 
-    async def _perform(self, operation: Operation, request: Request, caller: Caller, max_bytes: int) -> Response:
+    async def _perform(self, operation: Operation, request: Request, caller: Caller, max_bytes: int) -> ASGIApp:
         versions = self._services.catalogue.versions
         version: str = request.state.api_version
         key = _idempotency_key(request, operation)
@@ -77,6 +79,8 @@ class OperationsDoor:
             if stored.status >= 400:
                 request.state.error_code = json.loads_trusted(stored.body)["error"]["code"]
             return Response(stored.body, stored.status, _REPLAYED, media_type="application/json")
+        if isinstance(output, Stream):
+            return _stream(operation, request, output, partial(_event, operation, versions, version))
         return json_response(shown(output))
 
     def _max_bytes(self, operation: Operation, request: Request) -> int:
@@ -107,6 +111,23 @@ async def _read(operation: Operation, request: Request, max_bytes: int) -> json.
 
 def _success(operation: Operation, versions: Versions, version: str, output: Output) -> dict[str, Any]:
     return {"success": True, "data": versions.output_data(version, operation.name, output.model_dump())}
+
+
+def _event(operation: Operation, versions: Versions, version: str, event: StreamEvent) -> dict[str, Any]:
+    """The `data` of an event; what a version changed in it is declared for `<operation>#<event>`."""
+    return versions.output_data(version, f"{operation.name}#{event.name}", event.data.model_dump())
+
+
+def _stream(
+    operation: Operation, request: Request, stream: Stream, shown: Callable[[StreamEvent], dict[str, Any]]
+) -> EventStream:
+    """The reply that goes on, as long as who asked for it might ask again."""
+    request.state.streams = True
+    admitted: Admitted = request.state.admitted
+    if admitted.credentials is not None:
+        stream.place.guard(admitted.credentials, partial(require_permission, operation))
+    language = negotiate_language(request.headers.get("accept-language"))
+    return EventStream(stream, last_event_id=request.headers.get(LAST_EVENT_ID), shown=shown, language=language)
 
 
 def _idempotency_key(request: Request, operation: Operation) -> str | None:

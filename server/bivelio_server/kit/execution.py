@@ -1,7 +1,7 @@
 """Running an operation: its transactions, and what surrounds each of them."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from bivelio_server.kit.models import Input, Output
 from bivelio_server.kit.operations import InOneTransaction, Operation, ThroughOutside, Who
 from bivelio_server.kit.origin import Origin
 from bivelio_server.kit.sandbox_time import in_time_of
+from bivelio_server.kit.streaming import Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ async def transaction(
         services.wakeups.wake(topic)
 
 
-async def execute(call: Call) -> Output:
-    """The operation's output, after its effects are committed. Raises APIError, Replayed."""
+async def execute(call: Call) -> Output | Stream:
+    """The operation's output, or what begins with it, after its effects are committed. Raises APIError, Replayed."""
     body = call.operation.body
     with tracing.span(call.operation.name):
         if isinstance(body, InOneTransaction):
@@ -133,14 +134,21 @@ class Outside:
             await ledger.reserve(context, name, amount, reservation_id=self.reservation_id)
 
 
-async def _execute_in_one(call: Call, body: InOneTransaction[Any, Any]) -> Output:
+async def _execute_in_one(call: Call, body: InOneTransaction[Any, Any]) -> Output | Stream:
     claim = call.claim
-    async with _refusals_kept(call), call.transaction() as context:
-        if claim is not None:
-            await claim.take(context)
-        output = await handle(context, call.operation, body, call.data)
-        if claim is not None:
-            await claim.keep(context, output, provisional=context.later is not None)
+    with ExitStack() as on_failure:
+        async with _refusals_kept(call), call.transaction() as context:
+            if claim is not None:
+                await claim.take(context)
+            output = await handle(context, call.operation, body, call.data)
+            if context.stream is not None:
+                place = call.services.streams.take(call.caller)
+                on_failure.callback(place.leave)
+            if claim is not None:
+                await claim.keep(context, output, provisional=context.later is not None)
+        on_failure.pop_all()
+    if context.stream is not None:
+        return Stream(output, context.stream, place)
     if context.later is None:
         return output
     final: Output = await context.later()

@@ -35,7 +35,7 @@ _ACCEPTABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,100}")
 REQUESTS: Final = Counter("bivelio_requests_total", "Requests by operation and status.", ["operation", "status"])
 SECONDS: Final = Histogram(
     "bivelio_request_seconds",
-    "Duration of requests by operation.",
+    "Duration of requests by operation; of streams until they begin.",
     ["operation"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
 )
@@ -83,6 +83,7 @@ class _Exchange:
         self._send = send
         self._started = time.perf_counter()
         self._status = 0
+        self._first_answered = self._started
         self._error_code: str | None = None
         given = request.headers.get("x-request-id", "")
         self.request_id = given if _is_acceptable(given) else new_id("req")
@@ -90,7 +91,7 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._status = message["status"]
+            self._status, self._first_answered = message["status"], time.perf_counter()
             message["headers"] = [*message.get("headers", []), *self._headers()]
         await self._send(message)
 
@@ -120,7 +121,8 @@ class _Exchange:
         operation = getattr(self.request.state, "operation", OTHER)
         self._trace(operation, self._caller)
         REQUESTS.labels(operation, self._status).inc()
-        SECONDS.labels(operation).observe(seconds)
+        streams = getattr(self.request.state, "streams", False)
+        SECONDS.labels(operation).observe(self._first_answered - self._started if streams else seconds)
         caller = self._caller
         _log.info(
             "request",

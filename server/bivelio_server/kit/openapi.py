@@ -18,10 +18,12 @@ from bivelio_server.kit.errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
+from bivelio_server.kit.event_stream import LAST_EVENT_ID, MEDIA_TYPE
 from bivelio_server.kit.idempotency import HEADER, KeyInFlight, KeyOfAnotherRequest
 from bivelio_server.kit.models import Output
 from bivelio_server.kit.operations import Catalogue, Operation, Who
 from bivelio_server.kit.origin import Door
+from bivelio_server.kit.streaming import Reconnect
 from bivelio_server.kit.uploads import MULTIPART, Upload
 from bivelio_server.kit.versions import HEADER as VERSION_HEADER
 from bivelio_server.kit.versions import VersionChange, Versions
@@ -69,7 +71,7 @@ def build_document(catalogue: Catalogue, *, version: str, address: str, extra: d
     operations = [operation for operation in catalogue if Door.http in operation.doors]
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(ErrorReply, "serialization"), *extra["models"]]
     for operation in operations:
-        models += [(operation.input, "validation"), (operation.output, "serialization")]
+        models += [(operation.input, "validation"), *((model, "serialization") for model in _answers(operation))]
     refs, definitions = models_json_schema(list(dict.fromkeys(models)), ref_template=_REF)
     paths = {operation.path: {"post": _endpoint(operation, refs)} for operation in operations}
     return {
@@ -162,14 +164,39 @@ def _endpoint(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
             "content": {"application/json": {"schema": envelope}, **_multipart(operation, envelope)},
         },
         "responses": {
-            "200": reply("The operation's output.", _success(refs[operation.output, "serialization"])),
+            "200": _reply_of(operation, refs),
             **error_replies([*always, *operation.errors], refs),
         },
     }
 
 
+def _answers(operation: Operation) -> Iterable[type[BaseModel]]:
+    """The models of what it replies, whole or in events."""
+    if operation.stream is None or not operation.stream.always:
+        yield operation.output
+    if operation.stream is not None:
+        yield from operation.stream.events.values()
+        yield from _LAST_EVENTS.values()
+
+
+def _reply_of(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
+    if operation.stream is None:
+        return reply("The operation's output.", _success(refs[operation.output, "serialization"]))
+    events = {**operation.stream.events, **_LAST_EVENTS}
+    streamed = {
+        "schema": {"type": "string", "description": _STREAM},
+        "x-events": {name: refs[model, "serialization"] for name, model in events.items()},
+    }
+    if operation.stream.always:
+        return {**reply("A stream of events.", {}), "content": {MEDIA_TYPE: streamed}}
+    whole = reply("The operation's output, or a stream of events.", _success(refs[operation.output, "serialization"]))
+    return {**whole, "content": {**whole["content"], MEDIA_TYPE: streamed}}
+
+
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
-    return [{"$ref": "#/components/parameters/IdempotencyKey"}] if operation.writes else []
+    key = ["IdempotencyKey"] if operation.writes else []
+    last = ["LastEventId"] if operation.stream is not None else []
+    return [{"$ref": f"#/components/parameters/{name}"} for name in (*key, *last)]
 
 
 def _multipart(operation: Operation, envelope: dict[str, Any]) -> dict[str, Any]:
@@ -235,5 +262,16 @@ _PARAMETERS: Final = {
         "in": "header",
         "description": "A request repeated with the same key takes effect once; its reply is repeated for 24 hours.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"},
-    }
+    },
+    "LastEventId": {
+        "name": LAST_EVENT_ID,
+        "in": "header",
+        "description": "The last `id` seen of a stream that broke off: it goes on from there.",
+        "schema": {"type": "string", "maxLength": 100},
+    },
 }
+#: How a stream may end before its events do.
+_LAST_EVENTS: Final[dict[str, type[BaseModel]]] = {"reconnect": Reconnect, "error": Error}
+_STREAM: Final = (
+    "Server-sent events (text/event-stream of the HTML standard); `x-events` has the JSON of each one's `data` by name."
+)

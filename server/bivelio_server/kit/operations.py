@@ -27,6 +27,7 @@ from bivelio_server.kit.errors import (
 )
 from bivelio_server.kit.models import Input, Output
 from bivelio_server.kit.origin import Door
+from bivelio_server.kit.streaming import Streaming
 from bivelio_server.kit.text import Text
 from bivelio_server.kit.versions import VERSIONS, Versions
 
@@ -104,6 +105,7 @@ class Operation:
     max_body_bytes: int | None = None
     who: Who = Who.anyone
     live_only: bool = False
+    stream: Streaming | None = None
 
     @property
     def writes(self) -> bool:
@@ -151,6 +153,7 @@ class Feature:
         max_body_bytes: int | None = None,
         who: Who = Who.anyone,
         live_only: bool = False,
+        stream: Streaming | None = None,
         doors: frozenset[Door] | None = None,
         doors_reason: str = "",
     ) -> Callable[[Callable[[Context, InT], Awaitable[OutT]]], Callable[[Context, InT], Awaitable[OutT]]]:
@@ -164,7 +167,7 @@ class Feature:
                 verb, path, action, input=hints["data"], output=hints["return"], body=InOneTransaction(handle),
                 scope=scope, effect=effect, summary=summary, errors=frozenset(errors), irreversible=irreversible,
                 secret_output=secret_output, credits=credits, max_body_bytes=max_body_bytes, who=who,
-                live_only=live_only,
+                live_only=live_only, stream=stream,
                 **self._doors_of(verb, doors, doors_reason),
             )  # fmt: skip
             return handle

@@ -4,15 +4,19 @@ from typing import Any, Final
 
 from bivelio_server.durable import spawn
 from bivelio_server.kit import json
+from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import Conflict
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.rows import identity
 from bivelio_server.kit.text import Text
+from bivelio_server.kit.watches import Key
 from bivelio_server.workflows.models import Instance, Workflow
 from bivelio_server.workflows.queries import Runnable
 
 TASK: Final = "workflows.run"
+#: Runs among what clients watch.
+WATCHED: Final = "workflow_instances"
 MAX_DEPTH: Final = 8
 # Written directly: the row is never changed through this session, and starting a run must be cheap.
 _INSERT: Final = """
@@ -54,6 +58,15 @@ async def start(
 def finished_topic(instance_id: str) -> str:
     """What is woken when an awaited instance has ended."""
     return f"instance:{instance_id}"
+
+
+def watch_key(caller: Caller, instance_id: str) -> Key:
+    return caller.org_id, caller.environment.value, instance_id
+
+
+def tell_watchers(context: Context, instance_id: str) -> None:
+    """After a commit: who watches the run in this process sees the change at once, the others soon."""
+    context.services.watches.hint(WATCHED, watch_key(context.caller, instance_id))
 
 
 _TOO_DEEP: Final = Text(

@@ -14,7 +14,7 @@ from bivelio_server.kit.models import PageInput
 from bivelio_server.kit.rows import business, count_of, identity, only, page_of
 from bivelio_server.workflows.definition import Definition
 from bivelio_server.workflows.models import Instance, StepRecord, Workflow, WorkflowVersion
-from bivelio_server.workflows.schemas import InstanceList, WorkflowList
+from bivelio_server.workflows.schemas import InstanceList, InstanceProgress, WorkflowList
 from bivelio_server.workflows.versions import parse_definition
 
 _TO_RUN: Final = """
@@ -29,6 +29,16 @@ _INSTANCE: Final = """
       from workflow_instances i
       join workflows w on w.org_id = i.org_id and w.environment = i.environment and w.id = i.workflow_id
      where i.org_id = %(org_id)s and i.environment = %(environment)s and i.id = %(id)s
+"""
+
+
+_PROGRESS: Final = """
+    select id as instance_id, status, current_step, total_steps, updated_at, finished_at from workflow_instances
+     where org_id = %(org_id)s and environment = %(environment)s and id = %(id)s
+"""
+_MARKS: Final = """
+    select path, status, attempts, finished_at, retry_at from workflow_steps
+     where org_id = %(org_id)s and environment = %(environment)s and instance_id = %(id)s and superseded_in = 0
 """
 
 
@@ -132,6 +142,16 @@ async def get_instance(context: Context, instance_id: str) -> Any:
     return rows[0]
 
 
+async def get_progress(context: Context, instance_id: str) -> InstanceProgress:
+    """How far an instance has come. Raises NotFound."""
+    rows = []
+    if is_well_formed(instance_id):
+        rows = await context.session.run(_PROGRESS, {**identity(context.caller), "id": instance_id})
+    if not rows:
+        raise NotFound("instance_id")
+    return InstanceProgress.model_validate(rows[0]._asdict())
+
+
 async def list_instances(context: Context, data: InstanceList) -> tuple[list[tuple[Instance, str]], int]:
     """A page of instances, each with its workflow's name. Raises NotFound; a deleted workflow still has its runs."""
     query = _named(context)
@@ -145,14 +165,22 @@ async def list_instances(context: Context, data: InstanceList) -> tuple[list[tup
     return [(row[0], row[1]) for row in await context.session.execute(page)], total
 
 
-async def list_steps(context: Context, instance_id: str) -> list[StepRecord]:
-    """In the order in which they began."""
+async def step_marks(context: Context, instance_id: str) -> dict[str, Any]:
+    """For each step, by its path, something that is another thing once it has changed."""
+    rows = await context.session.run(_MARKS, {**identity(context.caller), "id": instance_id})
+    return {row.path: tuple(row) for row in rows}
+
+
+async def list_steps(context: Context, instance_id: str, paths: Sequence[str] | None = None) -> list[StepRecord]:
+    """Some or all, in the order in which they began."""
     query = select(StepRecord).where(
         StepRecord.org_id == context.caller.org_id,
         StepRecord.environment == context.caller.environment.value,
         StepRecord.instance_id == instance_id,
         StepRecord.superseded_in == 0,
     )
+    if paths is not None:
+        query = query.where(StepRecord.path.in_(paths))
     return list(await context.session.scalars(query.order_by(StepRecord.position)))
 
 

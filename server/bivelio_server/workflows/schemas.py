@@ -147,6 +147,17 @@ class InstanceSummary(Output):
     duration_ms: int | None
 
 
+class InstanceProgress(Output):
+    """How far a run has come."""
+
+    instance_id: str
+    status: InstanceStatus
+    current_step: int
+    total_steps: int
+    updated_at: datetime
+    finished_at: datetime | None
+
+
 class StepView(Output):
     """What one step did. `uses` is the operation's name or the step's keyword; `path` tells the passes through a loop
     apart (`each[3].mail`). After a failure that may pass it is tried again at `retry_at`."""

@@ -113,6 +113,7 @@ class Known:
             "/v1/workflows/restore_version": lambda: {"id": workflow, "version": 1},
             "/v1/workflows/execute": lambda: {"workflow_id": self._make_workflow()},
             "/v1/workflows/get_instance": lambda: {"instance_id": self._make_run()},
+            "/v1/workflows/watch_instance": lambda: {"instance_id": self._make_run()},
             "/v1/webhooks/get": lambda: {"webhook_id": webhook},
             "/v1/webhooks/update": lambda: {"webhook_id": webhook},
             "/v1/webhooks/test": lambda: {"webhook_id": webhook},

@@ -16,6 +16,7 @@ from bivelio_server.kit.context import Cause, Context
 from bivelio_server.kit.errors import Impossible, Problem
 from bivelio_server.kit.origin import Door, Origin
 from bivelio_server.kit.text import Text
+from bivelio_server.workflows.instances import tell_watchers
 from bivelio_server.workflows.running.failures import Asleep
 from bivelio_server.workflows.running.state import RunState, StepState, load, present_caller
 
@@ -195,8 +196,10 @@ class Recording:
             await stack.__aexit__(type(error), error, error.__traceback__)
             return
         await stack.__aexit__(None, None, None)
-        for topic in context.topics if context else ():
-            self.run.services.wakeups.wake(topic)
+        if context is not None:
+            for topic in context.topics:
+                self.run.services.wakeups.wake(topic)
+            tell_watchers(context, self.state.id)
 
     async def close(self) -> None:
         """Leave no transaction open, whatever happened."""

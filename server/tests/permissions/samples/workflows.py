@@ -58,6 +58,15 @@ async def _run_reference(scene: Scene) -> dict[str, Any]:
     return {"instance_id": (await _run(scene))["instance_id"]}
 
 
+async def _ended_run(scene: Scene) -> dict[str, Any]:
+    """Nobody works here, and following a run lasts as long as it does."""
+    run = await _run_reference(scene)
+    scene.organization.world.database.execute(
+        "update workflow_instances set status = 'cancelled', finished_at = now() where id = %s", (run["instance_id"],)
+    )
+    return run
+
+
 SAMPLES: Final[Samples] = {
     "workflows.list": fixed({}),
     "workflows.get": Sample(_reference),
@@ -74,4 +83,5 @@ SAMPLES: Final[Samples] = {
     "workflows.execute": Sample(_execute),
     "workflows.list_instances": Sample(_runs),
     "workflows.get_instance": Sample(_run_reference),
+    "workflows.watch_instance": Sample(_ended_run),
 }
