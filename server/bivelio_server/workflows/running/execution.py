@@ -105,7 +105,9 @@ class Execution:
         if stop.status == "completed":
             await self._end("completed", output=stop.output)
             return
-        error = {"code": "STOPPED", "message": stop.message, "step_id": stop.path.rpartition(".")[2], "path": stop.path}
+        step_id = stop.path.rpartition(".")[2]
+        said = {"message": stop.message, "message_en": stop.message}
+        error = {"code": "STOPPED", **said, "step_id": step_id, "path": stop.path}
         await self._end("failed", output=stop.output, error=error)
 
     async def _end(self, status: str, *, output: Any = None, error: dict[str, Any] | None = None) -> None:

@@ -1,7 +1,7 @@
 """How a step leaves its run: for a while, for good, or with an error."""
 
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from bivelio_server.kit.errors import APIError, ValidationFailed
 from bivelio_server.kit.text import DEFAULT_LANGUAGE, Text
@@ -83,12 +83,9 @@ class WorkerLost(APIError):
 
 
 def kept(error: APIError, step_id: str | None, path: str | None) -> dict[str, Any]:
-    """The error as a run keeps and shows it."""
-    return {**error.render(DEFAULT_LANGUAGE), "step_id": step_id, "path": path}
+    """The error as a run keeps and shows it, `message` in Spanish."""
+    return {**error.render(DEFAULT_LANGUAGE), "message_en": error.text.en, "step_id": step_id, "path": path}
 
 
 def expression_failed(error: ExpressionError) -> ValidationFailed:
     return ValidationFailed(expression_problem(error, error.path or "expression"))
-
-
-TOO_MANY_STEPS: Final = Text("La ejecución ha dado más de {most} pasos.", "The run has taken more than {most} steps.")
