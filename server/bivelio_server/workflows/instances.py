@@ -1,29 +1,42 @@
 """Starting a run: the instance and its durable task, in the transaction that asks for it."""
 
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
-from bivelio_server.durable import spawn
+from bivelio_server.durable import cancel, spawn
 from bivelio_server.kit import json
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.context import Context
-from bivelio_server.kit.errors import Conflict
+from bivelio_server.kit.errors import AlreadyRunning, APIError, Conflict
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.rows import identity
-from bivelio_server.kit.text import Text
+from bivelio_server.kit.text import DEFAULT_LANGUAGE, Text
 from bivelio_server.kit.watches import Key
+from bivelio_server.workflows import queries
 from bivelio_server.workflows.models import Instance, Workflow
 from bivelio_server.workflows.queries import Runnable
+from bivelio_server.workflows.schemas import TriggerType
 
 TASK: Final = "workflows.run"
+ADMIT_TASK: Final = "workflows.admit"
 #: Runs among what clients watch.
 WATCHED: Final = "workflow_instances"
 MAX_DEPTH: Final = 8
-# Written directly: the row is never changed through this session, and starting a run must be cheap.
+#: Nobody waits for the answer when these ask for a run: what it was refused for is kept as a run.
+_UNATTENDED: Final = frozenset({"event", "cron", "webhook"})
+
+# Written directly: the row is not changed through this session, and starting a run must be cheap.
 _INSERT: Final = """
     insert into workflow_instances (org_id, environment, id, workflow_id, version, status, current_step, total_steps,
-                                    input, depth, started_by, event_id, task_id, started_at, updated_at)
-    values (%(org_id)s, %(environment)s, %(id)s, %(workflow_id)s, %(version)s, 'running', 1, %(total_steps)s,
-            cast(%(input)s as jsonb), %(depth)s, %(started_by)s, %(event_id)s, %(task_id)s, %(now)s, %(now)s)
+                                    input, error, depth, started_by, event_id, trigger_type, trigger_key, parent_id,
+                                    parent_path, queued_at, task_id, started_at, updated_at, finished_at)
+    values (%(org_id)s, %(environment)s, %(id)s, %(workflow_id)s, %(version)s, %(status)s, 1, %(total_steps)s,
+            cast(%(input)s as jsonb), cast(%(error)s as jsonb), %(depth)s, %(started_by)s, %(event_id)s,
+            %(trigger_type)s, %(trigger_key)s, %(parent_id)s, %(parent_path)s, %(queued_at)s, %(task_id)s, %(now)s,
+            %(now)s, %(finished_at)s)
+    on conflict (org_id, environment, workflow_id, trigger_key) where trigger_key is not null do nothing
+    returning id
 """
 
 
@@ -34,25 +47,70 @@ async def start(
     *,
     awaited: bool = False,
     event_id: str | None = None,
+    trigger_type: TriggerType = "manual",
+    trigger_key: str | None = None,
+    parent: tuple[str, str] | None = None,
 ) -> Instance:
-    """A new run of the workflow's newest version. Raises Conflict when too many causes lie behind it."""
-    if context.cause.depth > MAX_DEPTH:
-        raise Conflict(_TOO_DEEP)
-    instance_id, now = new_id("wfi"), context.now
-    params = {"instance_id": instance_id, **({"awaited": "yes"} if awaited else {})}
-    row = {
-        **identity(context.caller),
+    """A new run of the workflow's newest version, or the one that this `trigger_key` has started before.
+
+    `parent`: the instance and the path of the step that asks for it. Raises AlreadyRunning when the workflow runs one
+    at a time and does so, Conflict when too many causes lie behind this. What an event, a schedule or a webhook asks
+    for raises neither: the run is there, cancelled, with the reason as its error.
+    """
+    refusal = await _refusal(context, workflow)
+    if refusal is not None and trigger_type not in _UNATTENDED:
+        raise refusal
+    instance_id = new_id("wfi")
+    queued = refusal is None and workflow.concurrency == "queue"
+    task_id = None
+    if refusal is None and not queued:
+        task_id = await spawn_run(context, instance_id, awaited=awaited)
+    row: dict[str, Any] = {
         "id": instance_id,
-        "workflow_id": workflow.id,
-        "version": workflow.version,
-        "total_steps": workflow.steps_count,
-        "depth": context.cause.depth,
-        "started_by": context.caller.actor,
         "event_id": event_id,
-        "task_id": await spawn(context, TASK, params),
+        "trigger_type": trigger_type,
+        "trigger_key": trigger_key,
+        "parent_id": parent[0] if parent else None,
+        "parent_path": parent[1] if parent else None,
+        "queued_at": context.now if queued else None,
+        "task_id": task_id,
     }
-    await context.session.run(_INSERT, {**row, "input": json.dumps(input_).decode(), "now": now})
-    return Instance(**row, status="running", current_step=1, input=input_, started_at=now, updated_at=now)
+    if refusal is None:
+        instance = await _keep(context, workflow, input_, status="running", **row)
+    else:
+        instance = await _keep(context, workflow, input_, status="cancelled", error=_kept(refusal), **row)
+    if queued:
+        await admit_next(context, workflow.id)
+    return instance
+
+
+async def keep_failed(
+    context: Context, workflow: Workflow | Runnable, input_: dict[str, Any], error: APIError, **trigger: Any
+) -> Instance:
+    """A run that failed before it began. `trigger`: as `start` takes it."""
+    row: dict[str, Any] = {
+        "parent_id": None,
+        "parent_path": None,
+        "queued_at": None,
+        "task_id": None,
+        "event_id": None,
+        **trigger,
+    }
+    return await _keep(context, workflow, input_, status="failed", id=new_id("wfi"), error=_kept(error), **row)
+
+
+async def spawn_run(context: Context, instance_id: str, *, awaited: bool = False) -> UUID:
+    """The durable task of an instance."""
+    return await spawn(context, TASK, {"instance_id": instance_id, **({"awaited": "yes"} if awaited else {})})
+
+
+async def admit_next(context: Context, workflow_id: str) -> None:
+    """Called when a run of the workflow ends, in that transaction: whoever waits for its turn comes to it.
+
+    It locks nothing: a task of its own looks who is next.
+    """
+    if await queries.takes_turns(context, workflow_id):
+        await spawn(context, ADMIT_TASK, {"workflow_id": workflow_id})
 
 
 def finished_topic(instance_id: str) -> str:
@@ -67,6 +125,51 @@ def watch_key(caller: Caller, instance_id: str) -> Key:
 def tell_watchers(context: Context, instance_id: str) -> None:
     """After a commit: who watches the run in this process sees the change at once, the others soon."""
     context.services.watches.hint(WATCHED, watch_key(context.caller, instance_id))
+
+
+async def _refusal(context: Context, workflow: Workflow | Runnable) -> APIError | None:
+    """Why there must be no run now. Who is told None for a workflow that runs one at a time is the only one to be."""
+    if context.cause.depth > MAX_DEPTH:
+        return Conflict(_TOO_DEEP)
+    if workflow.concurrency == "one":
+        await queries.hold_turn(context, workflow.id)
+        if await queries.has_unfinished(context, workflow.id):
+            return AlreadyRunning()
+    return None
+
+
+async def _keep(
+    context: Context,
+    workflow: Workflow | Runnable,
+    input_: dict[str, Any],
+    *,
+    status: str,
+    error: dict[str, Any] | None = None,
+    **own: Any,
+) -> Instance:
+    now = context.now
+    finished_at: datetime | None = None if status == "running" else now
+    row = {
+        **identity(context.caller),
+        **own,
+        "workflow_id": workflow.id,
+        "version": workflow.version,
+        "status": status,
+        "total_steps": workflow.steps_count,
+        "depth": context.cause.depth,
+        "started_by": context.caller.actor,
+        "finished_at": finished_at,
+    }
+    texts = {"input": json.dumps(input_).decode(), "error": None if error is None else json.dumps(error).decode()}
+    if not await context.session.run(_INSERT, {**row, **texts, "now": now}):
+        if own["task_id"] is not None:
+            await cancel(context, own["task_id"])
+        return await queries.get_triggered(context, workflow.id, own["trigger_key"])
+    return Instance(**row, current_step=1, input=input_, error=error, started_at=now, updated_at=now)
+
+
+def _kept(error: APIError) -> dict[str, Any]:
+    return {**error.render(DEFAULT_LANGUAGE), "step_id": None, "path": None}
 
 
 _TOO_DEEP: Final = Text(

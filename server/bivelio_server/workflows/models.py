@@ -68,6 +68,11 @@ class Instance(BusinessRow):
     depth: Mapped[int]
     started_by: Mapped[str] = mapped_column(Text)
     event_id: Mapped[str | None] = mapped_column(Text)
+    trigger_type: Mapped[str] = mapped_column(Text)
+    trigger_key: Mapped[str | None] = mapped_column(Text)
+    parent_id: Mapped[str | None] = mapped_column(Text)
+    parent_path: Mapped[str | None] = mapped_column(Text)
+    queued_at: Mapped[datetime | None] = mapped_column(Moment)
     task_id: Mapped[UUID | None]
     started_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)

@@ -18,6 +18,7 @@ from bivelio_server.kit.errors import (
 from bivelio_server.kit.execution import transaction
 from bivelio_server.kit.models import Pagination
 from bivelio_server.kit.operations import Effect, Feature
+from bivelio_server.kit.origin import Door
 from bivelio_server.kit.rows import RESTORABLE, require_version
 from bivelio_server.kit.text import Text
 from bivelio_server.workflows import instances, queries
@@ -33,6 +34,7 @@ from bivelio_server.workflows.schemas import (
     InstanceSummary,
     InstanceView,
     StepView,
+    TriggerType,
     WorkflowCreate,
     WorkflowExecute,
     WorkflowList,
@@ -153,15 +155,11 @@ async def restore(context: Context, data: WorkflowReference) -> WorkflowView:
 )  # fmt: skip
 async def execute(context: Context, data: WorkflowExecute) -> InstanceSummary:
     workflow, definition = await queries.get_to_run(context, data.workflow_id)
-    if workflow.concurrency == "one":
-        await queries.get(context, workflow.id, field="workflow_id", lock=True)
-        workflow, definition = await queries.get_to_run(context, workflow.id)
     if workflow.status != "active":
         raise Conflict(_NOT_ACTIVE)
     check_rights(definition, context.services.catalogue, context.caller)
-    if not await queries.may_start(context, workflow):
-        raise AlreadyRunning
-    instance = await instances.start(context, workflow, data.input, awaited=not data.async_)
+    asker: TriggerType = "workflow" if context.origin.door is Door.workflow else "manual"
+    instance = await instances.start(context, workflow, data.input, awaited=not data.async_, trigger_type=asker)
     if not data.async_:
         context.reply_after_commit(lambda: _ended(context, instance.id))
     return _summary(instance, workflow.name)
@@ -248,6 +246,8 @@ def _summary(instance: Instance, workflow_name: str) -> InstanceSummary:
         input=instance.input,
         output=instance.output,
         error=instance.error,
+        queued=instance.queued_at is not None and instance.finished_at is None,
+        trigger_type=cast("TriggerType", instance.trigger_type),
         started_by=instance.started_by,
         started_at=instance.started_at,
         updated_at=instance.updated_at,

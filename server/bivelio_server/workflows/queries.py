@@ -30,6 +30,13 @@ _INSTANCE: Final = """
       join workflows w on w.org_id = i.org_id and w.environment = i.environment and w.id = i.workflow_id
      where i.org_id = %(org_id)s and i.environment = %(environment)s and i.id = %(id)s
 """
+_HOLD_TURN: Final = """
+    select pg_advisory_xact_lock(hashtextextended('workflow_turn:' || %(org_id)s || %(environment)s || %(id)s, 0))
+"""
+_TAKES_TURNS: Final = """
+    select from workflows
+     where org_id = %(org_id)s and environment = %(environment)s and id = %(id)s and concurrency = 'queue'
+"""
 
 
 _PROGRESS: Final = """
@@ -116,20 +123,37 @@ async def list_workflows(
 
 
 async def startable(context: Context, workflow_ids: Sequence[str]) -> list[Workflow]:
-    """The active ones; those that run one at a time are locked."""
+    """The active ones."""
     active = _present(context).where(Workflow.id.in_(workflow_ids), Workflow.status == "active").order_by(Workflow.id)
-    await context.session.scalars(_locked(active.where(Workflow.concurrency == "one")))
     return list(await context.session.scalars(active))
 
 
-async def may_start(context: Context, workflow: Workflow | Runnable) -> bool:
-    """Whether a run would not be one too many. Holds until the transaction ends if the workflow is locked."""
-    if workflow.concurrency != "one":
-        return True
+async def hold_turn(context: Context, workflow_id: str) -> None:
+    """Until the transaction ends nobody else gets to see whether the workflow is free.
+
+    It is no row's lock: who holds it waits for no run, so whoever ends or cancels one need not fear it.
+    """
+    await context.session.run(_HOLD_TURN, {**identity(context.caller), "id": workflow_id})
+
+
+async def has_unfinished(context: Context, workflow_id: str) -> bool:
     unfinished = business(Instance, context.caller).where(
-        Instance.workflow_id == workflow.id, Instance.finished_at.is_(None)
+        Instance.workflow_id == workflow_id, Instance.finished_at.is_(None)
     )
-    return not await context.session.scalar(select(exists(unfinished)))
+    return bool(await context.session.scalar(select(exists(unfinished))))
+
+
+async def takes_turns(context: Context, workflow_id: str) -> bool:
+    """Whether the workflow's runs wait for one another."""
+    return bool(await context.session.run(_TAKES_TURNS, {**identity(context.caller), "id": workflow_id}))
+
+
+async def get_triggered(context: Context, workflow_id: str, trigger_key: str) -> Instance:
+    """What came of a trigger."""
+    query = business(Instance, context.caller).where(
+        Instance.workflow_id == workflow_id, Instance.trigger_key == trigger_key
+    )
+    return (await context.session.scalars(query)).one()
 
 
 async def get_instance(context: Context, instance_id: str) -> Any:

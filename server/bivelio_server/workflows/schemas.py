@@ -11,7 +11,8 @@ from bivelio_server.workflows.definition import MAX_LIST, Definition, ManualTrig
 Status = Literal["draft", "active", "paused"]
 InstanceStatus = Literal["running", "waiting", "paused", "completed", "failed", "cancelled"]
 StepStatus = Literal["running", "waiting", "completed", "failed", "cancelled"]
-Concurrency = Literal["many", "one"]
+Concurrency = Literal["many", "one", "queue"]
+TriggerType = Literal["manual", "event", "cron", "webhook", "workflow", "retry"]
 Description = Annotated[str, Field(max_length=2000)]
 #: Why a version was saved.
 Note = Annotated[str, Field(min_length=1, max_length=500, examples=["Ahora espera un día antes de escribir"])]
@@ -44,7 +45,8 @@ class DefinitionInput(Input):
 
 
 class WorkflowCreate(DefinitionInput):
-    """`concurrency: one` refuses a run while another one goes on. The rest is the workflow's definition."""
+    """`concurrency`: `many` run side by side; `one` refuses a run while another goes on; with `queue` they wait for
+    one another, in their order. The rest is the workflow's definition."""
 
     name: Name = Field(examples=["Onboarding de cliente"])
     description: Description | None = None
@@ -126,7 +128,8 @@ class InstanceReference(Input):
 
 
 class InstanceSummary(Output):
-    """A run. `current_step` is the 1-based position among the top-level steps."""
+    """A run. `current_step` is the 1-based position among the top-level steps. While it is `queued` it waits for its
+    turn and has not begun."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -140,6 +143,8 @@ class InstanceSummary(Output):
     input: dict[str, Any]
     output: Any
     error: dict[str, Any] | None
+    queued: bool
+    trigger_type: TriggerType
     started_by: str
     started_at: datetime
     updated_at: datetime

@@ -26,10 +26,9 @@ async def start_triggered(context: Context, event: RecordedEvent, workflow_ids: 
         json.dumps({"event": event.name, "timestamp": event.occurred_at, "data": event.data})
     )
     for workflow in await queries.startable(context, workflow_ids):
-        if not await queries.may_start(context, workflow):
-            _log.warning("trigger_not_fired", cause="already_running", event_id=event.id, workflow=workflow.id)
-            continue
-        await instances.start(context, workflow, input_, event_id=event.id)
+        await instances.start(
+            context, workflow, input_, event_id=event.id, trigger_type="event", trigger_key=f"event:{event.id}"
+        )
 
 
 async def listen(context: Context, workflow: Workflow, definition: Definition) -> None:

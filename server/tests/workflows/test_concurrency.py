@@ -70,12 +70,16 @@ async def test_of_twenty_at_once_one_wins(acme: Organization) -> None:
     assert len(await instances(acme.live)) == 1
 
 
-async def test_of_twenty_events_at_once_one_starts_it(acme: Organization) -> None:
+async def test_of_twenty_events_at_once_one_starts_it_and_the_others_tell_why_not(acme: Organization) -> None:
     made = await workflow(acme.live, HELLO, concurrency="one", **on("contact.created"))
 
     await asyncio.gather(*(acme.live.call("/v1/contacts/create", {"name": f"C{number}"}) for number in range(20)))
 
-    assert len(await instances(acme.live, workflow_id=made["id"])) == 1
+    found = await instances(acme.live, workflow_id=made["id"])
+    assert Counter(each["status"] for each in found) == {"running": 1, "cancelled": 19}
+    [refused] = {each["error"]["code"] for each in found if each["status"] == "cancelled"}
+    assert refused == "WORKFLOW_ALREADY_RUNNING"
+    assert {each["input"]["data"]["name"] for each in found} == {f"C{number}" for number in range(20)}
 
 
 async def test_other_workflows_and_organizations_are_not_in_the_way(acme: Organization, rival: Organization) -> None:

@@ -1,5 +1,9 @@
 """Schedules, events that runs wait for, and the key that makes each trigger fire once."""
 
+from alembic import op
+
+from bivelio_server.migrations.online import index_online
+
 revision = "0021"
 down_revision = "0020"
 branch_labels = None
@@ -7,4 +11,35 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    _what_started_runs()
+
+
+def _what_started_runs() -> None:
+    """`queued_at`: since when a run waits for its turn. Making an index commits, so what comes before it may come twice."""
+    op.execute("""
+        alter table workflow_instances
+            add column if not exists trigger_type text not null default 'manual'
+                check (trigger_type in ('manual', 'event', 'cron', 'webhook', 'workflow', 'retry')),
+            add column if not exists trigger_key text,
+            add column if not exists parent_id text,
+            add column if not exists parent_path text,
+            add column if not exists queued_at timestamptz;
+        update workflow_instances set trigger_type = 'event', trigger_key = 'event:' || event_id
+         where event_id is not null and trigger_key is null;
+    """)
+    index_online(
+        "workflow_instances_queued",
+        "workflow_instances (org_id, environment, workflow_id, queued_at, id)"
+        " where queued_at is not null and finished_at is null",
+    )
+    op.execute("""
+        create unique index workflow_instances_trigger on workflow_instances (org_id, environment, workflow_id, trigger_key)
+            where trigger_key is not null;
+        drop index workflow_instances_event;
+        alter table workflows
+            drop constraint workflows_concurrency_check,
+            add constraint workflows_concurrency_check check (concurrency in ('many', 'one', 'queue'));
+        alter table workflow_versions
+            drop constraint workflow_versions_concurrency_check,
+            add constraint workflow_versions_concurrency_check check (concurrency in ('many', 'one', 'queue'));
+    """)
