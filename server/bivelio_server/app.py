@@ -121,7 +121,7 @@ EVENTS: Final = EventCatalogue([*contact_events.EVENTS, *workflow_events.EVENTS,
 
 def compose_services(installation: Installation, clock: Clock | None = None) -> Services:
     settings = installation.settings
-    database = Database(installation.serving_url, pool_size=settings.database_pool + settings.worker_slots)
+    database = Database(installation.serving_url, pool_size=settings.database_pool + settings.worker_places)
     return Services(
         settings=settings,
         database=database,

@@ -65,7 +65,11 @@ class Settings(BaseSettings):
     database_pool: PositiveInt = Field(
         8, description="Connections of one process for its requests, beside one for each worker slot."
     )
-    worker_slots: PositiveInt = Field(8, description="Durable steps that one process runs at once.")
+    worker_slots: PositiveInt = Field(
+        8,
+        description="Durable steps that one process runs at once; a quarter more are for organisations that have none"
+        " there.",
+    )
     worker_port: int | None = Field(
         None,
         ge=0,
@@ -125,6 +129,10 @@ class Settings(BaseSettings):
     @property
     def storage_folder(self) -> Path:
         return self.storage_dir or self.data_dir / "files"
+
+    @property
+    def worker_places(self) -> int:
+        return self.worker_slots + max(1, self.worker_slots // 4)
 
     @property
     def address(self) -> str:

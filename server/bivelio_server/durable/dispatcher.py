@@ -54,9 +54,13 @@ class Dispatcher:
         self._worker = uuid4().hex
         self._claims = itertools.count(1)
         self._lease = services.settings.lease_seconds
-        slots = services.settings.worker_slots
+        settings = services.settings
         self._crew = Crew(
-            TOPIC, slots, kept=kept_places(slots), outside=slots * _OUTSIDE_PER_SLOT, freed=self._look_if_some_wait
+            TOPIC,
+            settings.worker_slots,
+            kept=settings.worker_places - settings.worker_slots,
+            outside=settings.worker_slots * _OUTSIDE_PER_SLOT,
+            freed=self._look_if_some_wait,
         )
         self._backlog = False
         self._after = uuid4()
@@ -170,11 +174,6 @@ class Dispatcher:
         )
         lost: set[UUID] = {row[0] for row in rows}
         return [run for run in runs if run.run_id in lost and not run.is_ending]
-
-
-def kept_places(slots: int) -> int:
-    """Places that a process has beside its slots, for organisations without any run in it."""
-    return max(1, slots // 4)
 
 
 def _last_of(newcomers: Collection[UUID], after: UUID) -> UUID:

@@ -1,6 +1,5 @@
 """One attempt at a task, as its handler sees it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from bivelio_server.kit.tracing import EndsEarly
 
 #: A time that never comes: such a run is due once it is woken.
 _NEVER: Final = "infinity"
+_GET_ON: Final = "select durable.get_on(%(run_id)s, %(claim)s)"
 
 
 class TooNew(EndsEarly):
@@ -42,6 +42,7 @@ class Run:
     place: Place
     lost: int = 0
     _outside: int = field(default=0, init=False)
+    _gets_on: bool = field(default=False, init=False)
     _session: Transaction | None = field(default=None, init=False)
     _ending: str | None = field(default=None, init=False)
     _ended: bool = field(default=False, init=False)
@@ -62,9 +63,11 @@ class Run:
             async with fenced(self.services, self._opening()) as session:
                 self._session, self._sleeps, self._wakes_at = session, False, None
                 yield session
+                if self._gets_on:
+                    await session.run(_GET_ON, {"run_id": self.run_id, "claim": self.claim})
                 if self._ending is not None:
                     await session.commit_with(self._ending)
-            self._ended = self._ending is not None
+            self._ended, self._gets_on = self._ending is not None, False
         finally:
             self._session, self._ending = None, None
             if self._outside:
@@ -80,10 +83,10 @@ class Run:
         self._end_with(session, f"durable.sleep_until({self._key}, durable.queue_time('{due}'))")
         self._sleeps, self._wakes_at = True, when
 
-    async def get_on(self, session: Transaction) -> None:
-        """What `session` commits brings the run further: `lost` counts anew from there."""
-        await session.run("select durable.get_on(%(run_id)s, %(claim)s)", {"run_id": self.run_id, "claim": self.claim})
-        self.lost = 0
+    def get_on(self) -> None:
+        """What is committed next brings the run further: what was `lost` before counts no more."""
+        if self.lost:
+            self.lost, self._gets_on = 0, True
 
     @asynccontextmanager
     async def outside(self) -> AsyncIterator[None]:
@@ -97,12 +100,12 @@ class Run:
             self.place.leave()
         try:
             yield
-        except asyncio.CancelledError:
-            self._outside -= 1
-            raise  # who is broken off needs no place
-        except BaseException:
+        except Exception:
             await self._return()
             raise
+        except BaseException:
+            self._outside -= 1
+            raise  # who is broken off needs no place
         await self._return()
 
     async def _return(self) -> None:

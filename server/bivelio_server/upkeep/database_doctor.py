@@ -71,7 +71,7 @@ def _clock(connection: psycopg.Connection) -> Finding:
 
 def _connections(place: Installation, connection: psycopg.Connection) -> Finding:
     settings = place.settings
-    pool = settings.database_pool + settings.worker_slots
+    pool = settings.database_pool + settings.worker_places
     process = pool + max(2, pool // 2) + 2
     allowed, used = _row(
         connection,

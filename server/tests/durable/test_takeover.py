@@ -173,3 +173,46 @@ async def test_a_worker_outlives_its_database_connections(
         await until(lambda: workshop.state(second) == "completed")
 
     assert workshop.effects() == [("t", 1), ("t", 1)]
+
+
+async def test_a_run_knows_how_often_its_workers_died(workshop: Workshop) -> None:
+    """Only in a row: whatever ends an attempt with a word, or brings the run further, counts anew."""
+    await workshop.ask("five")
+    claimed = "select run_id, lost from durable.claim('w', 60, 1, null, '{}', '{}', 0, gen_random_uuid())"
+
+    def lost_after(*calls: str) -> int:
+        [(run_id, lost)] = workshop.rows(claimed)
+        for call in calls:
+            workshop.owner.execute(call, {"run": run_id})
+        return int(lost)
+
+    dies = "update absurd.r_work set claim_expires_at = now() where run_id = %(run)s"
+    fails = "select durable.retry(%(run)s, 'w', '{\"name\": \"E\"}', 0)"
+    sleeps = "select durable.sleep_until(%(run)s, 'w', now())"
+    is_put_back = "select durable.put_back(%(run)s, 'w', 0)"
+    gets_on = "select durable.get_on(%(run)s, 'w')"
+
+    assert [lost_after(dies) for _ in range(3)] == [0, 1, 2]
+    assert [lost_after(is_put_back), lost_after(fails)] == [3, 3]
+    assert [lost_after(dies), lost_after(sleeps)] == [0, 1]
+    assert [lost_after(dies), lost_after(gets_on, dies), lost_after(dies)] == [0, 1, 1]
+
+
+async def test_a_run_that_gets_on_forgets_what_it_lost(workshop: Workshop) -> None:
+    seen: list[int] = []
+
+    async def handler(run: Run) -> None:
+        seen.append(run.lost)
+        async with run.transaction():
+            run.get_on()
+        if len(seen) < 2:
+            raise ConnectionError
+
+    task = await workshop.ask("long")
+    workshop.rows("select run_id from durable.claim('dead', 60, 1)")
+    workshop.owner.execute("update absurd.r_work set claim_expires_at = now()")
+    async with workshop.worker({"long": handler}):
+        await until(lambda: workshop.state(task) == "completed")
+
+    assert seen == [1, 0]
+    assert workshop.rows("select attempt, lost from absurd.r_work order by 1") == [(1, 0), (2, 0), (3, 0)]
