@@ -74,8 +74,8 @@ _TOO_DEEP: Final = Text(
 
 def _syntax(error: json.JSONDecodeError) -> Text:
     return Text(
-        f"El cuerpo no es JSON válido (línea {error.lineno}, columna {error.colno}).",
-        f"The body is not valid JSON (line {error.lineno}, column {error.colno}).",
+        f"El texto no es JSON válido (línea {error.lineno}, columna {error.colno}).",
+        f"The text is not valid JSON (line {error.lineno}, column {error.colno}).",
     )
 
 

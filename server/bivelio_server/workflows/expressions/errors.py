@@ -38,7 +38,10 @@ class LimitError(ExpressionError):
 
 
 class NoOverloadError(Exception):
-    """An operator or function does not accept these types; the evaluator says which and where."""
+    """An operator or function does not accept these types; the evaluator says which and where.
+
+    Its arguments, if it has any, are the values to name instead of those that were given.
+    """
 
 
 def shown(name: object) -> str:

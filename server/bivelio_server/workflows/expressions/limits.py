@@ -1,5 +1,8 @@
 """How much an expression may be and do. A replay spends its budget alike: neither clock nor cache counts."""
 
+from datetime import tzinfo
+
+from bivelio_server.workflows.expressions.conventions import USUAL, Conventions
 from bivelio_server.workflows.expressions.errors import LimitError
 
 MAX_SOURCE = 4096  # bytes of UTF-8
@@ -20,12 +23,20 @@ CONTAINER_BYTES = 64
 MEMBER_BYTES = 16
 STRING_BYTES = 48
 CHARACTERS_PER_STEP = 128
+CHARACTERS_PER_CASE_STEP = 2  # of a text beyond ASCII whose characters are changed one by one
+IDENTITY_BYTES = 64
 OPERATION_STEPS = 2  # on top of the step of every node, as the others here
 CALL_STEPS = 3
 SOURCE_STEPS = 3  # for each character of an expression inside a template, parsed or found in a cache
 ABSORBED_STEPS = 25  # for a failed clause that another may make up for
 TIME_STEPS = 25  # for reading a timestamp or a duration
+DAY_STEPS = 2
+MAX_DATE_PATTERN = 60  # characters
+MAX_DECIMALS = 100
+FORMAT_STEPS = 15  # for each value written for people, or by a clause of `format`
 COMPARISON_STEPS = 3  # for each pair of members
+SEARCH_LENGTH = 64  # up to here a search in a text may take as many steps as the text and the part have together
+WALK_STEPS = 6  # for each member of a value that is rendered
 
 MAX_DIGITS = 34
 MAX_EXPONENT = 400  # a double reaches 308
@@ -36,20 +47,24 @@ MAX_NUMBER_TEXT = 500
 MAX_PATTERN = 500  # characters
 PATTERN_MEMORY = 131_072  # bytes RE2 may use for a program and its states
 PATTERN_STEPS = 3000  # for compiling one, or refusing it
+MATCH_STEPS = 5
+JSON_MEMBER_STEPS = 2
 PATTERN_WORK_PER_STEP = 24  # RE2's slowest engine takes about 12 ns per instruction and byte
 
-ZONE_STEPS = 500
+ZONE_STEPS = 500  # for finding a time zone, once in an evaluation
 
 
 class Budget:
-    """What is left of the steps and bytes of one evaluation."""
+    """What is left of the steps and bytes of one evaluation, what it has paid for already, and whose it is."""
 
-    __slots__ = ("bytes", "patterns", "steps")
+    __slots__ = ("bytes", "conventions", "patterns", "steps", "zones")
 
-    def __init__(self, steps: int = MAX_STEPS, allocation: int = MAX_BYTES) -> None:
+    def __init__(self, conventions: Conventions = USUAL, steps: int = MAX_STEPS, allocation: int = MAX_BYTES) -> None:
+        self.conventions = conventions
         self.steps = steps
         self.bytes = allocation
         self.patterns: set[str] = set()
+        self.zones: dict[str, tzinfo] = {}
 
     def spend(self, steps: int) -> None:
         self.steps -= steps
@@ -63,6 +78,10 @@ class Budget:
         """Pay for reading text, so that long texts in a loop cost what they take."""
         if characters >= CHARACTERS_PER_STEP:
             self.spend(characters // CHARACTERS_PER_STEP)
+
+    def search(self, text: str, part: str) -> None:
+        """Pay for looking for a part in a text."""
+        self.scan(len(text) * min(len(part), SEARCH_LENGTH) + len(part))
 
     def allocate(self, size: int) -> None:
         """Pay for memory before it is taken."""

@@ -79,6 +79,12 @@ def modulo(left: Number, right: Number) -> Number:
     return _decimal(CONTEXT.remainder, left, right)
 
 
+def decimal_root(value: Number) -> Decimal:
+    if value < 0:
+        raise EvaluationError("Un número negativo no tiene raíz.", "A negative number has no root.")
+    return CONTEXT.sqrt(Decimal(value))
+
+
 def negate(value: Number) -> Number:
     return int64(-value) if isinstance(value, int) else CONTEXT.minus(value)
 

@@ -15,34 +15,78 @@ from bivelio_server.workflows.expressions.numbers import (
     subtract,
 )
 from bivelio_server.workflows.expressions.times import bounded_duration, moved
-from bivelio_server.workflows.expressions.values import Value, adopt, equal, is_number, less
+from bivelio_server.workflows.expressions.values import NONE, Maybe, Value, adopt, equal, is_number, less
 
 Operator = Callable[[Value, Value, Budget], Value]
 
 
 def field_of(target: Value, name: str) -> Value:
-    """A key of a map; the only meaning a dot has."""
-    if type(target) is not dict:
-        raise NoOverloadError
-    if name not in target:
-        raise no_field(name)
-    return adopt(target[name])
+    """A key of a map; the only meaning a dot has. What is reached through an optional is optional too."""
+    if type(target) is dict:
+        if name not in target:
+            raise no_field(name)
+        return adopt(target[name])
+    if type(target) is Maybe:
+        return field_if_any(target, name)
+    raise NoOverloadError
+
+
+def field_if_any(target: Value, name: str) -> Maybe:
+    """Nothing is in null, as nothing is in what is missing."""
+    if type(target) is Maybe:
+        return field_if_any(target.value, name) if target.present else NONE
+    if type(target) is dict:
+        return Maybe(True, adopt(target[name])) if name in target else NONE
+    if target is None:
+        return NONE
+    raise NoOverloadError
 
 
 def item_of(target: Value, key: Value, budget: Budget) -> Value:
-    if isinstance(target, dict) and isinstance(key, str):
-        budget.scan(len(key))
-        return field_of(target, key)
-    if isinstance(target, dict) and (is_number(key) or isinstance(key, bool)):
-        raise no_field(str(key))
-    if isinstance(target, list) and is_number(key):
-        position = integer_of(key)
-        if position != key or not 0 <= position < len(target):
+    if isinstance(target, Maybe):
+        return item_if_any(target, key, budget)
+    if isinstance(target, list):
+        position = _position(target, key)
+        if position is None:
             raise EvaluationError(
                 f"La lista tiene {len(target)} elementos y no hay posición {shown(key)}.",
                 f"The list has {len(target)} items and no position {shown(key)}.",
             )
         return adopt(target[position])
+    name = _key(target, key, budget)
+    if name is None:
+        raise no_field(str(key))
+    return field_of(target, name)
+
+
+def item_if_any(target: Value, key: Value, budget: Budget) -> Maybe:
+    if isinstance(target, Maybe):
+        return item_if_any(target.value, key, budget) if target.present else NONE
+    if target is None:
+        return NONE
+    if isinstance(target, list):
+        position = _position(target, key)
+        return NONE if position is None else Maybe(True, adopt(target[position]))
+    name = _key(target, key, budget)
+    return NONE if name is None else field_if_any(target, name)
+
+
+def _position(items: list[object], key: Value) -> int | None:
+    if not is_number(key):
+        raise NoOverloadError
+    position = integer_of(key)
+    return position if position == key and 0 <= position < len(items) else None
+
+
+def _key(target: Value, key: Value, budget: Budget) -> str | None:
+    """The key as a text; keys of other types are none that a map can have."""
+    if not isinstance(target, dict):
+        raise NoOverloadError
+    if isinstance(key, str):
+        budget.scan(len(key))
+        return key
+    if is_number(key) or isinstance(key, bool):
+        return None
     raise NoOverloadError
 
 

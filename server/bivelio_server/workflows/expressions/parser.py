@@ -16,8 +16,10 @@ from bivelio_server.workflows.expressions.errors import (
 from bivelio_server.workflows.expressions.functions import FUNCTIONS, METHODS
 from bivelio_server.workflows.expressions.lexer import Token, tokens
 from bivelio_server.workflows.expressions.limits import CACHED_SOURCE, MAX_DEPTH, MAX_NODES, MAX_SOURCE
+from bivelio_server.workflows.expressions.macro_forms import MACRO_FORMS, wrong_macro
 from bivelio_server.workflows.expressions.numbers import decimal_from, int64
 from bivelio_server.workflows.expressions.syntax import (
+    Binding,
     Call,
     Choice,
     Expression,
@@ -42,7 +44,6 @@ _RESERVED = frozenset({
     "namespace", "package", "return", "var", "void", "while",
 })
 # fmt: on
-_MACROS = frozenset({"all", "exists", "exists_one", "map", "filter"})
 _POWERS = (
     {"||": 1, "&&": 2}
     | dict.fromkeys(("<", "<=", ">", ">=", "==", "!=", "in"), 3)
@@ -160,21 +161,35 @@ class _Parser:
                 node = self._selection(node)
             elif self._token.kind == "[":
                 column = self._take().start + 1
+                optional = self._question()
                 key = self._expression()
                 self._expect("]")
-                node = self._grown(Index(column, _above(node, key), node, key))
+                node = self._grown(Index(column, _above(node, key), node, key, optional))
             else:
                 return node
 
+    def _question(self) -> bool:
+        """Takes the `?` that makes what follows optional."""
+        if self._token.kind != "?":
+            return False
+        self._take()
+        return True
+
     def _selection(self, target: Node) -> Node:
+        optional = self._question()
         name = self._token
         if name.kind != "name" or name.text in _CONSTANTS or name.text == "in":
             raise self._unexpected()
         self._take()
-        if self._token.kind != "(":
-            return self._grown(Field(name.start + 1, _above(target), target, name.text))
+        if optional or self._token.kind != "(":
+            return self._grown(Field(name.start + 1, _above(target), target, name.text, optional))
         arguments = self._arguments()
-        if name.text in _MACROS:
+        space = target.name if isinstance(target, Name) else ""
+        if (space, name.text) == ("cel", "bind"):
+            return self._binding(name, arguments)
+        if f"{space}.{name.text}" in FUNCTIONS:
+            return self._call(name, arguments, f"{space}.{name.text}")
+        if name.text in MACRO_FORMS:
             return self._macro(name, target, arguments)
         return self._call(name, (target, *arguments), method=True)
 
@@ -221,7 +236,7 @@ class _Parser:
         arguments = self._arguments()
         if token.text == "has":
             return self._has(token, arguments)
-        return self._call(token, arguments, method=False)
+        return self._call(token, arguments)
 
     def _bracketed(self) -> Node:
         self._take()
@@ -232,18 +247,24 @@ class _Parser:
     def _list(self) -> Node:
         column = self._take().start + 1
         items: list[Node] = []
+        optional: set[int] = set()
         while self._token.kind != "]":
+            if self._question():
+                optional.add(len(items))
             items.append(self._expression())
             if self._token.kind != ",":
                 break
             self._take()
         self._expect("]")
-        return self._grown(ListLiteral(column, _above(*items), tuple(items)))
+        return self._grown(ListLiteral(column, _above(*items), tuple(items), frozenset(optional)))
 
     def _map(self) -> Node:
         column = self._take().start + 1
         entries: list[tuple[Node, Node]] = []
+        optional: set[int] = set()
         while self._token.kind != "}":
+            if self._question():
+                optional.add(len(entries))
             key = self._expression()
             self._expect(":")
             entries.append((key, self._expression()))
@@ -252,7 +273,7 @@ class _Parser:
             self._take()
         self._expect("}")
         below = [node for entry in entries for node in entry]
-        return self._grown(MapLiteral(column, _above(*below), tuple(entries)))
+        return self._grown(MapLiteral(column, _above(*below), tuple(entries), frozenset(optional)))
 
     def _arguments(self) -> tuple[Node, ...]:
         self._take()
@@ -267,7 +288,7 @@ class _Parser:
 
     def _has(self, token: Token, arguments: tuple[Node, ...]) -> Node:
         field = arguments[0] if len(arguments) == 1 else None
-        if not isinstance(field, Field):
+        if not isinstance(field, Field) or field.optional:
             raise ExpressionSyntaxError(
                 "«has» espera un campo, como «has(input.email)».",
                 "“has” expects a field, such as “has(input.email)”.",
@@ -276,37 +297,42 @@ class _Parser:
         return self._grown(Has(field.column, field.depth, field.target, field.name))
 
     def _macro(self, token: Token, target: Node, arguments: tuple[Node, ...]) -> Node:
-        most = 3 if token.text == "map" else 2
-        variable = arguments[0] if 2 <= len(arguments) <= most else None
-        if not isinstance(variable, Name):
-            raise ExpressionSyntaxError(
-                f"«{token.text}» espera un nombre y una expresión, como «lista.{token.text}(x, x > 1)».",
-                f"“{token.text}” expects a name and an expression, such as “list.{token.text}(x, x > 1)”.",
-                token.start + 1,
-            )
-        rest = list(arguments[1:])
-        result = rest.pop() if token.text == "map" else None
+        form = MACRO_FORMS[token.text]
+        count = form.variables[0] if form.result else len(arguments) - 1
+        variables = [argument.name for argument in arguments[:count] if isinstance(argument, Name)]
+        rest = list(arguments[count:])
+        most = form.result + form.condition
+        if count not in form.variables or len(set(variables)) < count or not 1 <= len(rest) <= most:
+            raise wrong_macro(token.text, token.start + 1)
+        result = rest.pop() if form.result else None
         condition = rest[0] if rest else None
         depth = _above(target, *arguments)
-        return self._grown(Macro(token.start + 1, depth, token.text, target, variable.name, condition, result))
+        return self._grown(Macro(token.start + 1, depth, token.text, target, tuple(variables), condition, result))
 
-    def _call(self, token: Token, arguments: tuple[Node, ...], *, method: bool) -> Node:
-        function = (METHODS if method else FUNCTIONS).get(token.text)
+    def _binding(self, token: Token, arguments: tuple[Node, ...]) -> Node:
+        name = arguments[0] if len(arguments) == 3 else None
+        if not isinstance(name, Name):
+            raise ExpressionSyntaxError(
+                "«cel.bind» espera un nombre, su valor y una expresión, como «cel.bind(x, 2, x * x)».",
+                "“cel.bind” expects a name, its value and an expression, such as “cel.bind(x, 2, x * x)”.",
+                token.start + 1,
+            )
+        return self._grown(Binding(token.start + 1, _above(*arguments), name.name, arguments[1], arguments[2]))
+
+    def _call(self, token: Token, arguments: tuple[Node, ...], name: str = "", *, method: bool = False) -> Node:
+        name = name or token.text
+        function = (METHODS if method else FUNCTIONS).get(name)
         given = len(arguments) - method
         if function is None:
             raise ExpressionSyntaxError(
-                f"No existe la función «{shown(token.text)}».",
-                f"There is no function “{shown(token.text)}”.",
-                token.start + 1,
+                f"No existe la función «{shown(name)}».", f"There is no function “{shown(name)}”.", token.start + 1
             )
         if not function.least <= given <= function.most:
-            wanted = f"{function.least}" + (f"–{function.most}" if function.most > function.least else "")
+            es, en = function.wanted
             raise ExpressionSyntaxError(
-                f"«{token.text}» espera {wanted} argumentos y recibe {given}.",
-                f"“{token.text}” expects {wanted} arguments and gets {given}.",
-                token.start + 1,
+                f"«{name}» espera {es} y recibe {given}.", f"“{name}” expects {en} and gets {given}.", token.start + 1
             )
-        return self._grown(Call(token.start + 1, _above(*arguments), token.text, method, arguments))
+        return self._grown(Call(token.start + 1, _above(*arguments), name, method, arguments))
 
     def _grown(self, node: _Tree) -> _Tree:
         self._nodes += 1

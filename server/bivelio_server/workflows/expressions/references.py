@@ -5,6 +5,7 @@ from itertools import chain
 from typing import TypeVar, cast
 
 from bivelio_server.workflows.expressions.syntax import (
+    Binding,
     Call,
     Choice,
     Expression,
@@ -43,15 +44,17 @@ def _collect(node: Node, bound: frozenset[str], found: set[Path]) -> None:
         for child in _children(node):
             _collect(child, bound, found)
         if isinstance(node, Macro):
-            _collect_body(node, bound | {node.variable}, found)
+            _collect_all((node.condition, node.result), bound | set(node.variables), found)
+        elif isinstance(node, Binding):
+            _collect_all((node.body,), bound | {node.name}, found)
     elif path[0] not in bound:
         found.add(path)
 
 
-def _collect_body(macro: Macro, bound: frozenset[str], found: set[Path]) -> None:
-    for body in (macro.condition, macro.result):
-        if body is not None:
-            _collect(body, bound, found)
+def _collect_all(nodes: Iterable[Node | None], bound: frozenset[str], found: set[Path]) -> None:
+    for node in nodes:
+        if node is not None:
+            _collect(node, bound, found)
 
 
 def _path(node: Node) -> Path | None:
@@ -84,6 +87,7 @@ _CHILDREN: dict[type[Node], Callable[[Node], Iterable[Node]]] = {}
 _kind(Field, lambda node: (node.target,))
 _kind(Has, lambda node: (node.target,))
 _kind(Macro, lambda node: (node.target,))
+_kind(Binding, lambda node: (node.value,))
 _kind(Index, lambda node: (node.target, node.key))
 _kind(Operation, lambda node: (node.left, node.right))
 _kind(Junction, lambda node: node.clauses)

@@ -24,18 +24,20 @@ class Name(Node):
 
 @dataclass(frozen=True, slots=True)
 class Field(Node):
-    """`target.name`"""
+    """`target.name`, or `target.?name`"""
 
     target: Node
     name: str
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Index(Node):
-    """`target[key]`"""
+    """`target[key]`, or `target[?key]`"""
 
     target: Node
     key: Node
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +84,23 @@ class Choice(Node):
 
 @dataclass(frozen=True, slots=True)
 class ListLiteral(Node):
+    """`[a, ?b]`; `optional` holds the positions of the items that may be missing."""
+
     items: tuple[Node, ...]
+    optional: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class MapLiteral(Node):
+    """`{'a': 1, ?'b': c}`; `optional` holds the positions of the entries that may be missing."""
+
     entries: tuple[tuple[Node, Node], ...]
+    optional: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Node):
-    """`name(arguments)`; a method's target is its first argument."""
+    """`name(arguments)`, also with a name of two parts; a method's target is its first argument."""
 
     name: str
     method: bool
@@ -101,13 +109,25 @@ class Call(Node):
 
 @dataclass(frozen=True, slots=True)
 class Macro(Node):
-    """`target.kind(variable, condition, result)`; `map` may lack the condition, the others the result."""
+    """`target.kind(variable, condition, result)`; which of the last two there are depends on the kind.
+
+    With two variables the first is the position in a list or the key in a map, the second what is there.
+    """
 
     kind: str
     target: Node
-    variable: str
+    variables: tuple[str, ...]
     condition: Node | None
     result: Node | None
+
+
+@dataclass(frozen=True, slots=True)
+class Binding(Node):
+    """`cel.bind(name, value, body)`"""
+
+    name: str
+    value: Node
+    body: Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
+from bivelio_server.workflows.expressions.conventions import USUAL, Conventions
 from bivelio_server.workflows.expressions.errors import ExpressionError, ExpressionSyntaxError, LimitError
 from bivelio_server.workflows.expressions.evaluator import value_within
 from bivelio_server.workflows.expressions.lexer import tokens
@@ -21,6 +22,7 @@ from bivelio_server.workflows.expressions.limits import (
     MAX_TEMPLATE,
     MAX_TEMPLATE_SOURCE,
     SOURCE_STEPS,
+    WALK_STEPS,
     Budget,
     too_deep,
 )
@@ -96,17 +98,19 @@ def _closing(text: str, start: int) -> int:
     raise ExpressionSyntaxError("Falta «}}» para cerrar «{{».", "“}}” is missing to close “{{”.", start - 1)
 
 
-def render(template: Template, variables: Mapping[str, object]) -> JSONValue:
+def render(template: Template, variables: Mapping[str, object], conventions: Conventions = USUAL) -> JSONValue:
     """The value of a lone expression, or the text."""
-    return _rendered(template, variables, Budget())
+    return _rendered(template, variables, Budget(conventions))
 
 
-def render_value(value: object, variables: Mapping[str, object], path: str = "") -> JSONValue:
+def render_value(
+    value: object, variables: Mapping[str, object], path: str = "", conventions: Conventions = USUAL
+) -> JSONValue:
     """A copy of a JSON value with every string rendered, keys untouched; all its strings share one budget.
 
     `path` names the value in errors: with "with", a failing string is `with.email`.
     """
-    budget = Budget()
+    budget = Budget(conventions)
 
     def rendered(text: str) -> JSONValue:
         return _rendered(parse_template(text), variables, budget)
@@ -129,6 +133,9 @@ def references_of(value: object, path: str = "") -> set[Path]:
 def _walked(value: object, path: str, visit: Callable[[str], JSONValue], budget: Budget, depth: int) -> JSONValue:
     if depth > MAX_DATA_DEPTH:
         raise too_deep()
+    if isinstance(value, dict | list):
+        budget.spend(WALK_STEPS * len(value))
+        budget.allocate_members(len(value))
     if isinstance(value, dict):
         below = f"{path}." if path else ""
         return {key: _walked(value[key], f"{below}{key}", visit, budget, depth + 1) for key in keys_of(value, budget)}

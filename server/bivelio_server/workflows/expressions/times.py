@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -28,6 +28,8 @@ _MICROSECONDS = {
     "µs": Decimal(1),
     "ns": Decimal("0.001"),
 }
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LOCAL_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?")
 _OFFSET = re.compile(r"([+-]?)([0-9]{2}):([0-9]{2})")
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,30}(?:/[A-Za-z0-9_+-]{1,30}){0,2}")
 
@@ -44,12 +46,32 @@ def timestamp_from(text: str) -> datetime:
         raise _not_a_timestamp(text) from None
 
 
+def date_from(text: str) -> date | None:
+    """The day of a text like `2026-01-31`; None when it has another form."""
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise _not_a_date(text) from None
+
+
+def local_time_from(text: str) -> datetime:
+    """A day, perhaps with a time, as a clock on a wall shows them."""
+    try:
+        if _LOCAL_TIME.fullmatch(text):
+            return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    raise _not_a_date(text)
+
+
 def timestamp_at(seconds: int) -> datetime:
     """Seconds since 1970."""
     try:
         return EPOCH + timedelta(seconds=seconds)
     except OverflowError:
-        raise _out_of_range() from None
+        raise out_of_range() from None
 
 
 def in_utc(moment: datetime) -> datetime:
@@ -60,7 +82,7 @@ def in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise _out_of_range() from None
+        raise out_of_range() from None
 
 
 def timestamp_text(moment: datetime) -> str:
@@ -91,16 +113,16 @@ def moved(moment: datetime, length: timedelta) -> datetime:
     try:
         return moment + length
     except OverflowError:
-        raise _out_of_range() from None
+        raise out_of_range() from None
 
 
 def bounded_duration(operation: Callable[[], timedelta]) -> timedelta:
     try:
         length = operation()
     except OverflowError:
-        raise _out_of_range() from None
+        raise out_of_range() from None
     if abs(length) > MAX_DURATION:
-        raise _out_of_range()
+        raise out_of_range()
     return length
 
 
@@ -137,7 +159,7 @@ def local(moment: datetime, zone: tzinfo) -> datetime:
     try:
         return moment.astimezone(zone)
     except OverflowError:
-        raise _out_of_range() from None
+        raise out_of_range() from None
 
 
 TIMESTAMP_PARTS: dict[str, Callable[[datetime], int]] = {
@@ -173,7 +195,13 @@ def _not_a_timestamp(text: str) -> EvaluationError:
     )
 
 
-def _out_of_range() -> EvaluationError:
+def _not_a_date(text: str) -> EvaluationError:
+    return EvaluationError(
+        f"«{shown(text)}» no es una fecha como «2026-01-31».", f"“{shown(text)}” is not a date such as “2026-01-31”."
+    )
+
+
+def out_of_range() -> EvaluationError:
     return EvaluationError(
         "La fecha o la duración salen del rango admitido (años 1 a 9999).",
         "The timestamp or duration is out of range (years 1 to 9999).",

@@ -1,11 +1,12 @@
 """The plain values of the language and what each can do: enter, compare, become text, leave as JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from json import JSONEncoder
 from types import NoneType
-from typing import TypeAlias, TypeGuard, cast
+from typing import Any, TypeAlias, TypeGuard, cast
 
 from bivelio_server.workflows.expressions.errors import EvaluationError, NoOverloadError, shown
 from bivelio_server.workflows.expressions.limits import (
@@ -22,12 +23,23 @@ from bivelio_server.workflows.expressions.times import duration_text, in_utc, ti
 JSONValue: TypeAlias = "bool | int | Decimal | str | list[JSONValue] | dict[str, JSONValue] | None"
 """What an evaluation returns. What it takes may also hold floats, timestamps and durations."""
 
-Value: TypeAlias = bool | int | Decimal | str | datetime | timedelta | list[object] | dict[str, object] | None
+Value: TypeAlias = "bool | int | Decimal | str | datetime | timedelta | list[object] | dict[str, object] | Maybe | None"
 """A value being worked on. Members of a list or map are adopted when they are reached, not before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Maybe:
+    """CEL's optional: a value that may be missing. It leaves as its value, or as null."""
+
+    present: bool
+    value: Value = None
+
+
+NONE = Maybe(present=False)
 
 _JSON = JSONEncoder(ensure_ascii=False)
 
-_AS_IS = frozenset({NoneType, bool, str, list, dict, timedelta})
+_AS_IS = frozenset({NoneType, bool, str, list, dict, timedelta, Maybe})
 _NUMBERS = frozenset({int, Decimal})
 
 _TYPE_NAMES: dict[type, tuple[str, str]] = {
@@ -40,6 +52,7 @@ _TYPE_NAMES: dict[type, tuple[str, str]] = {
     timedelta: ("duración", "duration"),
     list: ("lista", "list"),
     dict: ("mapa", "map"),
+    Maybe: ("opcional", "optional"),
 }
 
 
@@ -92,14 +105,31 @@ def equal(left: Value, right: Value, budget: Budget, depth: int = 0) -> bool:
     if isinstance(left, str) and isinstance(right, str):
         budget.scan(min(len(left), len(right)))
         return left == right
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and _equal_members(zip(left, right, strict=True), budget, depth)
-    if isinstance(left, dict) and isinstance(right, dict):
-        budget.spend(len(left))
-        if left.keys() != right.keys():
-            return False
-        return _equal_members(((item, right[key]) for key, item in left.items()), budget, depth)
-    return left == right
+    compare = _WHOLES.get(kind)
+    return compare(left, right, budget, depth) if compare else left == right
+
+
+def _equal_lists(left: Any, right: Any, budget: Budget, depth: int) -> bool:
+    return len(left) == len(right) and _equal_members(zip(left, right, strict=True), budget, depth)
+
+
+def _equal_maps(left: Any, right: Any, budget: Budget, depth: int) -> bool:
+    budget.spend(len(left))
+    if left.keys() != right.keys():
+        return False
+    return _equal_members(((item, right[key]) for key, item in left.items()), budget, depth)
+
+
+def _equal_optionals(left: Any, right: Any, budget: Budget, depth: int) -> bool:
+    return left.present == right.present and _equal_members([(left.value, right.value)], budget, depth)
+
+
+#: Called with two of the type they are found by.
+_WHOLES: dict[type, Callable[[Any, Any, Budget, int], bool]] = {
+    list: _equal_lists,
+    dict: _equal_maps,
+    Maybe: _equal_optionals,
+}
 
 
 def _equal_members(pairs: Iterable[tuple[object, object]], budget: Budget, depth: int) -> bool:
@@ -132,31 +162,33 @@ def exported(value: Value, budget: Budget, depth: int = 0) -> JSONValue:
     if value is None or isinstance(value, bool | int | Decimal):
         return value
     if isinstance(value, list):
-        _enter(value, budget, depth)
+        enter(value, budget, depth)
         return [exported(adopt(item), budget, depth + 1) for item in value]
     if isinstance(value, dict):
-        _enter(value, budget, depth)
+        enter(value, budget, depth)
         return {key: exported(adopt(value[key]), budget, depth + 1) for key in keys_of(value, budget)}
     if isinstance(value, str):
         budget.allocate_text(len(value))
         return value
-    if isinstance(value, datetime):
-        return timestamp_text(value)
-    return duration_text(value)
+    if isinstance(value, Maybe):
+        return exported(value.value, budget, depth)
+    return timestamp_text(value) if isinstance(value, datetime) else duration_text(value)
 
 
 def text_of(value: Value, budget: Budget) -> str:
     """How a value reads inside a longer text: nothing for null, JSON for lists and maps."""
+    if isinstance(value, Maybe):
+        return text_of(value.value, budget)
     if value is None:
         return ""
     if isinstance(value, list | dict):
-        return _json(value, budget, 0)
-    text = _scalar_text(value)
+        return json_text(value, budget)
+    text = scalar_text(value)
     budget.allocate_text(len(text))
     return text
 
 
-def _scalar_text(value: bool | Number | str | datetime | timedelta) -> str:
+def scalar_text(value: bool | Number | str | datetime | timedelta) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -168,21 +200,23 @@ def _scalar_text(value: bool | Number | str | datetime | timedelta) -> str:
     return number_text(value)
 
 
-def _json(value: Value, budget: Budget, depth: int) -> str:
+def json_text(value: Value, budget: Budget, depth: int = 0) -> str:
     if isinstance(value, list):
-        _enter(value, budget, depth)
-        items = [_json(adopt(item), budget, depth + 1) for item in value]
+        enter(value, budget, depth)
+        items = [json_text(adopt(item), budget, depth + 1) for item in value]
         return f"[{','.join(items)}]"
     if isinstance(value, dict):
-        _enter(value, budget, depth)
+        enter(value, budget, depth)
         entries = [
-            f"{_json(key, budget, depth)}:{_json(adopt(value[key]), budget, depth + 1)}"
+            f"{json_text(key, budget, depth)}:{json_text(adopt(value[key]), budget, depth + 1)}"
             for key in keys_of(value, budget)
         ]
         return f"{{{','.join(entries)}}}"
+    if isinstance(value, Maybe):
+        return json_text(value.value, budget, depth)
     if value is None:
         return "null"
-    text = _scalar_text(value)
+    text = scalar_text(value)
     budget.allocate_text(len(text))
     if not isinstance(value, str | datetime | timedelta):
         return text
@@ -191,7 +225,7 @@ def _json(value: Value, budget: Budget, depth: int) -> str:
     return encoded
 
 
-def _enter(container: list[object] | dict[str, object], budget: Budget, depth: int) -> None:
+def enter(container: list[object] | dict[str, object], budget: Budget, depth: int) -> None:
     if depth > MAX_DATA_DEPTH:
         raise too_deep()
     budget.spend(len(container))
