@@ -1,7 +1,7 @@
 """How a step leaves its run: for a while, for good, or with an error."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 from bivelio_server.kit.errors import APIError, ValidationFailed
 from bivelio_server.kit.text import DEFAULT_LANGUAGE, Text
@@ -21,10 +21,12 @@ class Asleep(EndsEarly):
         self.until = until
         self.status = status
 
-    def with_(self, other: Self | None) -> "Asleep":
-        """Both: until the earlier of their times."""
-        if other is None:
+    def with_(self, other: "Asleep | None") -> "Asleep":
+        """Both: until the earlier of their times, unless the run is paused."""
+        if other is None or isinstance(self, Held):
             return self
+        if isinstance(other, Held):
+            return other
         times = [one.until for one in (self, other) if one.until is not None]
         status = "waiting" if "waiting" in (self.status, other.status) else self.status
         return Asleep(min(times, default=None), status)
