@@ -18,9 +18,19 @@ class Turn:
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
+        self._waiting = 0
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether another branch waits for it."""
+        return self._waiting > 0
 
     async def take(self) -> None:
-        await self._lock.acquire()
+        self._waiting += 1
+        try:
+            await self._lock.acquire()
+        finally:
+            self._waiting -= 1
 
     def pass_on(self) -> None:
         self._lock.release()

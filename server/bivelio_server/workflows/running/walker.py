@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -60,6 +61,7 @@ class Walker(Progress):
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
         self._turn = Turn()
+        self._calls = 0
         self._breathed_at = time.monotonic()
 
     @property
@@ -115,6 +117,7 @@ class Walker(Progress):
         left = None
         if scope.deadline is not None:
             left = max(0.0, (scope.deadline.at - self.now()).total_seconds())
+        self._calls += 1
         try:
             async with self._turn.away(), self._recording.run.outside(), asyncio.timeout(left) as limit:
                 yield
@@ -122,6 +125,8 @@ class Walker(Progress):
             if limit.expired() and scope.deadline is not None:
                 raise TimedOut(scope.deadline.path) from None
             raise
+        finally:
+            self._calls -= 1
 
     async def sleep(self, state: StepState, until: datetime | None, scope: Scope, status: str = "waiting") -> None:
         deadline = scope.deadline
@@ -147,7 +152,22 @@ class Walker(Progress):
     async def side_by_side(
         self, jobs: Sequence[Job], *, places: int, is_enough: Callable[[Outcome], bool]
     ) -> list[Outcome | None]:
-        return await side_by_side(self._turn, jobs, places=places, is_enough=is_enough)
+        resting = [partial(self._leaving_nothing_open, job) for job in jobs]
+        return await side_by_side(self._turn, resting, places=places, is_enough=is_enough)
+
+    async def _leaving_nothing_open(self, job: Job) -> Any:
+        """A transaction must not stay open while all that goes on in the run is calls to the outside."""
+        try:
+            output = await job()
+        except (StepFailed, Asleep):
+            await self._rest()
+            raise
+        await self._rest()
+        return output
+
+    async def _rest(self) -> None:
+        if self._calls and not self._turn.is_wanted:
+            await self.commit()
 
     async def abandon(self, steps: Sequence[Step], scope: Scope) -> None:
         ids = {step.id for _, step in walk_steps(steps)}
