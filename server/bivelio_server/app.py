@@ -77,6 +77,9 @@ from bivelio_server.webhooks.documentation import event_models, event_webhooks
 from bivelio_server.workflows import events as workflow_events
 from bivelio_server.workflows import instances, live, triggers, watching
 from bivelio_server.workflows import operations as workflows
+from bivelio_server.workflows.approvals import events as approval_events
+from bivelio_server.workflows.approvals import mailing as approval_mailing
+from bivelio_server.workflows.approvals import operations as approvals
 from bivelio_server.workflows.library import operations as workflow_versions
 from bivelio_server.workflows.running.execution import run_instance
 
@@ -86,6 +89,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     workflows.feature,
     workflow_versions.feature,
     live.feature,
+    approvals.feature,
     webhooks.feature,
     notices.feature,
     keys.feature,
@@ -115,8 +119,13 @@ WATCHED: Final[Mapping[str, Look]] = {instances.WATCHED: watching.look}
 PROVIDERS: Final = Providers(Provider(MAIL, real=smtp_mailer, simulated=SimulatedMailer))
 LANES: Final[tuple[Lane, ...]] = (delivery.LANE, expiry.LANE)
 #: With a mail server only.
-MAIL_LANES: Final[tuple[Lane, ...]] = (mailing.LANE,)
-EVENTS: Final = EventCatalogue([*contact_events.EVENTS, *workflow_events.EVENTS, *announced.EVENTS, *key_events.EVENTS])
+MAIL_LANES: Final[tuple[Lane, ...]] = (mailing.LANE, approval_mailing.LANE)
+EVENTS: Final = EventCatalogue(
+    [
+        *contact_events.EVENTS, *workflow_events.EVENTS, *approval_events.EVENTS, *announced.EVENTS,
+        *key_events.EVENTS,
+    ]
+)  # fmt: skip
 
 
 def compose_services(installation: Installation, clock: Clock | None = None) -> Services:

@@ -43,6 +43,7 @@ SQL_MODULES = {
     "webhooks/queueing.py": "deliveries, in the transaction of their event",
     "webhooks/figures.py": "definer functions: the figures of all tenants",
     "webhooks/ledger.py": "deliveries and attempts, in batches",
+    "workflows/approvals/mailing.py": "the definer function that says whose approvals are to be mailed",
     "workflows/instances.py": "a run, beside its durable task",
     "workflows/running/recording.py": "the progress of a run, in one statement",
     "workflows/running/state.py": "all that a run knows of itself, in one statement",

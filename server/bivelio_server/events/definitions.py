@@ -11,6 +11,8 @@ from bivelio_server.kit.text import Text
 EventName = Literal[
     "workflow.completed",
     "workflow.failed",
+    "approval.requested",
+    "approval.decided",
     "message.received",
     "message.sent",
     "contact.created",

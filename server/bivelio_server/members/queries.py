@@ -17,6 +17,12 @@ from bivelio_server.members.schemas import InvitationList, InvitationStatus, Mem
 _HOLD: Final = "select id from organizations where id = %(org_id)s and deleted_at is null for no key update"
 _PEOPLE: Final = "select id, email, name, second_factor from people(%(users)s)"
 _BY_EMAIL: Final = "select user_id from member_with_email(%(email)s)"
+_ADDRESSES: Final = """
+    select m.user_id, p.email, m.role
+      from people(array(select user_id from members where org_id = %(org_id)s
+                         and (%(users)s::uuid[] is null or user_id = any (%(users)s)))) p
+      join members m on m.org_id = %(org_id)s and m.user_id = p.id
+"""
 _END_SESSIONS: Final = "select end_sessions_of_member(%(user_id)s, %(now)s)"
 _CREATE_USER: Final = "select create_user(%(user_id)s, %(email)s, %(name)s, %(password_hash)s, %(now)s) as created"
 _STILL_OPEN: Final = "select id from invitation_by_digest(%(digest)s) where expires_at > %(now)s"
@@ -49,6 +55,11 @@ async def people(context: Context, users: list[UUID]) -> dict[UUID, Any]:
     """Address, name and whether the second factor is in use, of members."""
     rows = await context.session.run(_PEOPLE, {"users": users})
     return {row.id: row for row in rows}
+
+
+async def addresses(context: Context, users: list[UUID] | None) -> list[Any]:
+    """Id, address and role of these members, or of all."""
+    return await context.session.run(_ADDRESSES, {"org_id": context.caller.org_id, "users": users})
 
 
 async def is_member(context: Context, email: str) -> bool:

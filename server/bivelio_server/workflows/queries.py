@@ -66,6 +66,11 @@ async def get(context: Context, workflow_id: str, *, field: str = "id", lock: bo
     return await only(context.session, query, workflow_id, field=field)
 
 
+async def require_known(context: Context, workflow_id: str) -> None:
+    """Whether there is such a workflow, or was. Raises NotFound."""
+    await only(context.session, business(Workflow, context.caller), workflow_id, field="workflow_id")
+
+
 async def get_deleted(context: Context, workflow_id: str, *, since: datetime) -> Workflow:
     """A workflow deleted after `since`, locked. Raises NotFound."""
     return await only(context.session, _deleted(context, since=since).with_for_update(), workflow_id)
@@ -180,7 +185,7 @@ async def list_instances(context: Context, data: InstanceList) -> tuple[list[tup
     """A page of instances, each with its workflow's name. Raises NotFound; a deleted workflow still has its runs."""
     query = _named(context)
     if data.workflow_id is not None:
-        await only(context.session, business(Workflow, context.caller), data.workflow_id, field="workflow_id")
+        await require_known(context, data.workflow_id)
         query = query.where(Instance.workflow_id == data.workflow_id)
     if data.status is not None:
         query = query.where(Instance.status == data.status)

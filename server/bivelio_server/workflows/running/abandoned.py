@@ -4,13 +4,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from bivelio_server.kit.context import Context
+from bivelio_server.workflows.approvals import asking
 from bivelio_server.workflows.running.progress import Progress
 from bivelio_server.workflows.running.state import StepState
 
 #: Called with the instance's id and the paths of the steps.
 LetGo: TypeAlias = Callable[[Context, str, Sequence[str]], Awaitable[None]]
 #: By the kind of step, as its record shows it.
-_LET_GO: Final[Mapping[str, LetGo]] = {}
+_LET_GO: Final[Mapping[str, LetGo]] = {"approval": asking.close}
 
 
 async def let_go(progress: Progress, steps: Iterable[StepState]) -> None:

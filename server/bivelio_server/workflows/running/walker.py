@@ -305,6 +305,7 @@ class Walker(Progress):
     async def _keep_failure(self, step: Step, state: StepState, scope: Scope, error: dict[str, Any]) -> None:
         state.status, state.error, state.finished_at, state.prepared = "failed", error, self.now(), None
         self.save(state)
+        await abandoned.let_go(self, [state])
         await self.abandon(_inner(step), scope)
         passes = f"{state.path}["
         await self._cancel(

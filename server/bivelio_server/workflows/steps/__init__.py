@@ -21,7 +21,17 @@ from bivelio_server.workflows.definition import (
 from bivelio_server.workflows.running.progress import Progress
 from bivelio_server.workflows.running.scope import Scope
 from bivelio_server.workflows.running.state import StepState
-from bivelio_server.workflows.steps import condition, for_each, operation, parallel, pure, repetition, stop, wait
+from bivelio_server.workflows.steps import (
+    approval,
+    condition,
+    for_each,
+    operation,
+    parallel,
+    pure,
+    repetition,
+    stop,
+    wait,
+)
 
 
 async def perform(progress: Progress, step: Step, state: StepState, scope: Scope) -> None:  # noqa: C901 - one arm a kind
@@ -45,7 +55,9 @@ async def perform(progress: Progress, step: Step, state: StepState, scope: Scope
             await pure.perform(progress, step, state, scope)
         case StopStep():
             await stop.perform(progress, step, state, scope)
-        case WaitForEventStep() | ApprovalStep() | HttpRequestStep() | RunWorkflowStep():
+        case ApprovalStep():
+            await approval.perform(progress, step, state, scope)
+        case WaitForEventStep() | HttpRequestStep() | RunWorkflowStep():
             raise NotImplementedError
         case _:
             assert_never(step)

@@ -1,0 +1,1 @@
+"""Approvals: decisions that runs wait for, and the people who take them."""
