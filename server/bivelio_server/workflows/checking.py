@@ -38,6 +38,7 @@ from bivelio_server.workflows.definition import (
     walk_steps,
 )
 from bivelio_server.workflows.expressions import ExpressionError, parse_template, references_of
+from bivelio_server.workflows.input_schema import schema_problems
 from bivelio_server.workflows.problems import expression_problem
 
 MAX_STEPS: Final = 200
@@ -91,6 +92,8 @@ def _problems(definition: Definition, catalogue: Catalogue) -> Iterator[Problem]
         return
     if isinstance(definition.trigger, EventTrigger) and definition.trigger.if_ is not None:
         yield from _condition(definition.trigger.if_, "trigger.if", _Scope(frozenset({"input", "now"})))
+    if definition.input_schema is not None:
+        yield from schema_problems(definition.input_schema)
     scope = _Scope()
     yield from _list(definition.steps, "steps", scope, catalogue)
     if definition.output is not None:

@@ -24,6 +24,7 @@ from bivelio_server.kit.text import Text
 from bivelio_server.workflows import instances, queries
 from bivelio_server.workflows.checking import check_rights
 from bivelio_server.workflows.definition import Definition
+from bivelio_server.workflows.input_schema import check_input
 from bivelio_server.workflows.models import Instance, Workflow, WorkflowVersion
 from bivelio_server.workflows.saving import Content, content_of, freeze_rights, save, save_new, spoken_version
 from bivelio_server.workflows.schemas import (
@@ -159,7 +160,8 @@ async def execute(context: Context, data: WorkflowExecute) -> InstanceSummary:
         raise Conflict(_NOT_ACTIVE)
     check_rights(definition, context.services.catalogue, context.caller)
     asker: TriggerType = "workflow" if context.origin.door is Door.workflow else "manual"
-    instance = await instances.start(context, workflow, data.input, awaited=not data.async_, trigger_type=asker)
+    input_ = check_input(definition, data.input)
+    instance = await instances.start(context, workflow, input_, awaited=not data.async_, trigger_type=asker)
     if not data.async_:
         context.reply_after_commit(lambda: _ended(context, instance.id))
     return _summary(instance, workflow.name)

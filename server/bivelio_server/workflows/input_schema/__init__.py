@@ -36,7 +36,7 @@ def check_input(definition: Definition, input_: dict[str, Any], path: str = "inp
     return completed
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=64)
 def _node(schema: bytes) -> Node:
     parsed = json.loads_trusted(schema)
     return Nodes(parsed, fill).of(parsed)

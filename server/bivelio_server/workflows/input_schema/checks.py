@@ -7,7 +7,7 @@ from bivelio_server.kit import json
 from bivelio_server.workflows.input_schema.formats import FORMATS
 from bivelio_server.workflows.input_schema.limits import Budget
 from bivelio_server.workflows.input_schema.nodes import Check, Node, Nodes, Problems, Schema
-from bivelio_server.workflows.input_schema.patterns import compiled
+from bivelio_server.workflows.input_schema.patterns import is_found
 from bivelio_server.workflows.input_schema.texts import TYPE_NAMES, problem
 from bivelio_server.workflows.input_schema.values import TYPES, fingerprint, is_multiple, is_number
 
@@ -88,11 +88,8 @@ def _numeric(fits: Callable[[Any, Any], bool], constraint: str) -> Callable[[Any
 
 
 def _pattern(source: str) -> Check:
-    pattern = compiled(source)
-
     def check(value: Any, path: str, budget: Budget) -> Problems:
-        budget.spend(1)
-        if pattern is not None and isinstance(value, str) and not pattern.is_in(value, budget):
+        if isinstance(value, str) and not is_found(source, value, budget):
             yield problem(path, "pattern", limit=source)
 
     return check
@@ -170,7 +167,7 @@ _SIMPLE: Final[Mapping[str, Callable[[Any], Check]]] = {
 def _members(schema: dict[str, Any], nodes: Nodes) -> Check:
     """`properties`, `patternProperties` and `additionalProperties`: every member of an object."""
     named = {name: nodes.of(member) for name, member in schema.get("properties", {}).items()}
-    matching = [(compiled(source), nodes.of(member)) for source, member in schema.get("patternProperties", {}).items()]
+    matching = [(source, nodes.of(member)) for source, member in schema.get("patternProperties", {}).items()]
     others = schema.get("additionalProperties", True)
     other = None if isinstance(others, bool) else nodes.of(others)
 
@@ -180,7 +177,7 @@ def _members(schema: dict[str, Any], nodes: Nodes) -> Check:
         for name, member in value.items():
             budget.spend(1)
             here = f"{path}.{name}"
-            asked = [node for pattern, node in matching if pattern is not None and pattern.is_in(name, budget)]
+            asked = [node for source, node in matching if is_found(source, name, budget)]
             if name in named:
                 asked.append(named[name])
             if not asked and others is False:
@@ -293,8 +290,12 @@ def _if(schema: dict[str, Any], nodes: Nodes) -> Check:
 
 
 def _reference(schema: dict[str, Any], nodes: Nodes) -> Check:
-    target = nodes.named(schema["$ref"])
-    return target.problems
+    reference = schema["$ref"]
+
+    def check(value: Any, path: str, budget: Budget) -> Problems:
+        yield from nodes.named(reference).problems(value, path, budget)
+
+    return check
 
 
 _COMBINED: Final[tuple[tuple[tuple[str, ...], Callable[[dict[str, Any], Nodes], Check]], ...]] = (

@@ -47,10 +47,10 @@ def _is_uri(value: str) -> bool:
 
 
 FORMATS: Final[Mapping[str, Format]] = {
-    "email": Format(_as_field(Email), 200, Text("una dirección de correo (como nombre@dominio.com)", "an e-mail address (such as name@domain.com)")),
+    "email": Format(_as_field(Email), 400, Text("una dirección de correo (como nombre@dominio.com)", "an e-mail address (such as name@domain.com)")),
     "phone": Format(_as_field(Phone), 200, Text("un teléfono (como +34 612 345 678)", "a phone number (such as +34 612 345 678)")),
-    "date": Format(_as_field(Date), 10, Text("una fecha (como 2026-04-07)", "a date (such as 2026-04-07)")),
-    "date-time": Format(_as_field(Timestamp), 10, Text("una fecha y hora con desfase (como 2026-04-07T12:00:00Z)", "a date and time with an offset (such as 2026-04-07T12:00:00Z)")),
+    "date": Format(_as_field(Date), 20, Text("una fecha (como 2026-04-07)", "a date (such as 2026-04-07)")),
+    "date-time": Format(_as_field(Timestamp), 20, Text("una fecha y hora con desfase (como 2026-04-07T12:00:00Z)", "a date and time with an offset (such as 2026-04-07T12:00:00Z)")),
     "uri": Format(_is_uri, 10, Text("una dirección web completa (como https://ejemplo.com)", "a full web address (such as https://example.com)")),
     "uuid": Format(_is_uuid, 10, Text("un UUID", "a UUID")),
 }  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any, Final
 from bivelio_server.kit.text import Text
 from bivelio_server.workflows.input_schema.formats import FORMATS
 from bivelio_server.workflows.input_schema.limits import DIALECT, MAX_NAME, MAX_WORDS
-from bivelio_server.workflows.input_schema.patterns import compiled
+from bivelio_server.workflows.input_schema.patterns import is_pattern
 from bivelio_server.workflows.input_schema.values import TYPES, is_number
 
 #: Keywords that hold one schema, a list of them, or named ones.
@@ -56,7 +56,7 @@ def _are_dependencies(value: Any) -> bool:
 
 
 def _pattern(value: Any) -> tuple[str, Text] | None:
-    return None if isinstance(value, str) and compiled(value) is not None else PATTERN
+    return None if isinstance(value, str) and is_pattern(value) else PATTERN
 
 
 PATTERN: Final = (

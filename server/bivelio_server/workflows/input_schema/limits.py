@@ -11,14 +11,18 @@ MAX_DEPTH: Final = 20
 MAX_NAME: Final = 200
 MAX_WORDS: Final = 4000
 
-MAX_STEPS: Final = 60_000
+MAX_STEPS: Final = 50_000
 #: Of subschemas within one another, while an input is checked.
 MAX_APPLIED: Final = 100
 CHARACTERS_PER_STEP: Final = 128
+TRIAL_STEPS: Final = 10  # for finding out whether a value fits, on top of what that takes
+VALUE_STEPS: Final = 3  # for each value that is compared as a whole
+PATTERN_STEPS: Final = 5  # for asking a pattern, on top of its work
 
 MAX_PATTERN: Final = 500
+MAX_PATTERNS: Final = 50
 #: What RE2 may use for a program and its states, in bytes, and what its slowest engine does in a step.
-PATTERN_MEMORY: Final = 131_072
+PATTERN_MEMORY: Final = 65_536
 PATTERN_WORK_PER_STEP: Final = 24
 
 

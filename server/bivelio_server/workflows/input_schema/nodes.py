@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Final, TypeAlias
 
 from bivelio_server.kit.errors import Problem
-from bivelio_server.workflows.input_schema.limits import MAX_APPLIED, Budget, TooMuch
+from bivelio_server.workflows.input_schema.limits import MAX_APPLIED, TRIAL_STEPS, Budget, TooMuch
 
 Problems: TypeAlias = Generator[Problem, None, None]
 Check: TypeAlias = Callable[[Any, str, Budget], Problems]
@@ -38,6 +38,7 @@ class Node:
             budget.applied -= 1
 
     def accepts(self, value: Any, budget: Budget) -> bool:
+        budget.spend(TRIAL_STEPS)
         found = self.problems(value, "", budget)
         try:
             return next(found, None) is None
@@ -46,7 +47,7 @@ class Node:
 
 
 class Nodes:
-    """The nodes of one schema and its `$defs`, each made when it is first asked for."""
+    """The nodes of one schema and its `$defs`, which are made when a value first needs them."""
 
     def __init__(self, root: dict[str, Any], fill: Callable[["Nodes", Node, Schema], None]) -> None:
         self._definitions: dict[str, Schema] = root.get("$defs", {})

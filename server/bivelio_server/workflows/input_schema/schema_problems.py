@@ -1,8 +1,9 @@
 """What is wrong with an input schema, found when it is saved."""
 
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from bivelio_server.kit import json
 from bivelio_server.kit.errors import Problem
@@ -22,41 +23,67 @@ from bivelio_server.workflows.input_schema.limits import (
     MAX_BYTES,
     MAX_DEPTH,
     MAX_NAME,
+    MAX_PATTERNS,
     MAX_SUBSCHEMAS,
     Budget,
     TooMuch,
 )
 from bivelio_server.workflows.input_schema.nodes import REFERENCE, Nodes, definition_name
-from bivelio_server.workflows.input_schema.patterns import compiled
+from bivelio_server.workflows.input_schema.patterns import is_pattern
 
 
 def schema_problems(schema: Any, path: str = "input_schema") -> list[Problem]:
     """What is wrong with a schema, each problem with its place below `path`."""
-    if not isinstance(schema, dict):
-        return [_told(path, "object", _OBJECT)]
-    if len(json.dumps(schema)) > MAX_BYTES:
-        return [_told(path, "max_length", _TOO_LONG)]
-    if schema.get("type", "object") != "object":
-        return [_told(f"{path}.type", "one_of", _ROOT)]
-    everything = list(_walk(schema, path))
-    if len(everything) > MAX_SUBSCHEMAS:
+    refused = _refused_whole(schema, path)
+    if refused is not None:
+        return [refused]
+    parts = list(_walk(schema, path))
+    if len(parts) > MAX_SUBSCHEMAS:
         return [_told(path, "max_items", _TOO_MANY)]
-    found = list(islice((found for place, part in everything for found in _shape(part, place)), MAX_PROBLEMS))
-    if found:
-        return found
-    found = list(islice(_references(schema, everything, path), MAX_PROBLEMS))
-    return found or list(islice(_defaults(schema, everything), MAX_PROBLEMS))
+    if sum(map(_count_of_patterns, parts)) > MAX_PATTERNS:
+        return [_told(path, "max_items", _TOO_MANY_PATTERNS)]
+    shapes = list(islice((found for part in parts for found in _shape(part)), MAX_PROBLEMS))
+    return shapes or list(islice(_references(schema, parts, path), MAX_PROBLEMS)) or _wrong_defaults(schema, parts)
 
 
-def _walk(schema: Any, path: str, depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Every schema within, the outermost first, with its place; no more than are needed to refuse them."""
-    yield path, schema
-    for _, place, part in subschemas(schema) if depth <= MAX_DEPTH else ():
-        yield from islice(_walk(part, f"{path}.{place}", depth + 1), MAX_SUBSCHEMAS + 1)
+def _refused_whole(schema: Any, path: str) -> Problem | None:
+    if not isinstance(schema, dict):
+        return _told(path, "object", _OBJECT)
+    if len(json.dumps(schema)) > MAX_BYTES:
+        return _told(path, "max_length", _TOO_LONG)
+    if schema.get("type", "object") != "object":
+        return _told(f"{path}.type", "one_of", _ROOT)
+    return None
 
 
-def _shape(schema: Any, path: str) -> Iterator[Problem]:
+class _Part(NamedTuple):
+    """A schema within the whole, which is at depth 0."""
+
+    path: str
+    schema: Any
+    depth: int
+
+
+def _walk(schema: Any, path: str, depth: int = 0) -> Iterator[_Part]:
+    """Every schema, those around others first; of those that are too deep only the first."""
+    yield _Part(path, schema, depth)
+    for _, place, within in subschemas(schema) if depth <= MAX_DEPTH else ():
+        yield from _walk(within, f"{path}.{place}", depth + 1)
+
+
+def _count_of_patterns(part: _Part) -> int:
+    if not isinstance(part.schema, dict):
+        return 0
+    matching = part.schema.get("patternProperties")
+    return ("pattern" in part.schema) + (len(matching) if isinstance(matching, dict) else 0)
+
+
+def _shape(part: _Part) -> Iterator[Problem]:
     """What is wrong with a schema itself; those within it answer for themselves."""
+    path, schema, depth = part
+    if depth > MAX_DEPTH:
+        yield _told(path, "max_depth", _TOO_DEEP)
+        return
     if isinstance(schema, bool):
         return
     if not isinstance(schema, dict):
@@ -72,10 +99,10 @@ def _shape(schema: Any, path: str) -> Iterator[Problem]:
             if wrong is not None:
                 yield _told(here, *wrong)
         else:
-            yield from _holder(keyword, value, here)
+            yield from _holder(keyword, value, here, depth)
 
 
-def _holder(keyword: str, value: Any, path: str) -> Iterator[Problem]:
+def _holder(keyword: str, value: Any, path: str, depth: int) -> Iterator[Problem]:
     """The value of a keyword that holds schemas."""
     if keyword in SEVERAL and not (isinstance(value, list) and value):
         yield _told(path, "array", _SEVERAL)
@@ -83,29 +110,24 @@ def _holder(keyword: str, value: Any, path: str) -> Iterator[Problem]:
         if not isinstance(value, dict):
             yield _told(path, "object", _NAMED)
             return
-        if keyword == "$defs" and path.count(".") > 1:
+        if keyword == "$defs" and depth > 0:
             yield _told(path, "unknown_field", _DEFINITIONS_WITHIN)
         for name in value:
             if len(name) > MAX_NAME:
                 yield _told(f"{path}.{name}", "max_length", _LONG_NAME)
-            elif keyword == "patternProperties" and compiled(name) is None:
+            elif keyword == "patternProperties" and not is_pattern(name):
                 yield _told(f"{path}.{name}", *PATTERN)
 
 
-def _references(schema: dict[str, Any], everything: list[tuple[str, Any]], path: str) -> Iterator[Problem]:
-    """Those that lead nowhere or in a circle, and nesting without measure."""
+def _references(schema: dict[str, Any], parts: list[_Part], path: str) -> Iterator[Problem]:
+    """Those that lead nowhere, or in a circle."""
     definitions = schema.get("$defs", {})
-    broken = False
-    for place, part in everything:
-        if place.count(".") > 2 * MAX_DEPTH:
-            yield _told(place, "max_depth", _TOO_DEEP)
-        reference = part.get("$ref") if isinstance(part, dict) else None
-        if reference is not None and not _leads_to(reference, definitions):
-            broken = True
-            yield _told(f"{place}.$ref", "reference", _NOWHERE)
-    if not broken:
-        for name in _circular(definitions):
-            yield _told(f"{path}.$defs.{name}", "reference", _CIRCLE)
+    objects = [part for part in parts if isinstance(part.schema, dict)]
+    lost = [part.path for part in objects if "$ref" in part.schema and not _leads_to(part.schema["$ref"], definitions)]
+    for place in lost:
+        yield _told(f"{place}.$ref", "reference", _NOWHERE)
+    for name in [] if lost else _circular(definitions):
+        yield _told(f"{path}.$defs.{name}", "reference", _CIRCLE)
 
 
 def _leads_to(reference: str, definitions: dict[str, Any]) -> bool:
@@ -113,13 +135,12 @@ def _leads_to(reference: str, definitions: dict[str, Any]) -> bool:
 
 
 def _circular(definitions: dict[str, Any]) -> list[str]:
-    """The definitions that refer to themselves for one and the same value: checking by them would never end."""
-    direct = {name: set(_referred_in_place(part)) for name, part in definitions.items()}
-    reached = {name: set(names) for name, names in direct.items()}
-    for _ in definitions:
-        for names in reached.values():
-            names.update(*(direct[name] for name in list(names)))
-    return [name for name, names in reached.items() if name in names]
+    """Definitions that refer to themselves for one and the same value: checking by them would never end."""
+    try:
+        TopologicalSorter({name: set(_referred_in_place(part)) for name, part in definitions.items()}).prepare()
+    except CycleError as error:
+        return sorted(set(error.args[1]))
+    return []
 
 
 def _referred_in_place(schema: Any) -> Iterator[str]:
@@ -131,16 +152,18 @@ def _referred_in_place(schema: Any) -> Iterator[str]:
                 yield from _referred_in_place(part)
 
 
-def _defaults(schema: dict[str, Any], everything: list[tuple[str, Any]]) -> Iterator[Problem]:
-    """Defaults that their own schema refuses."""
+def _wrong_defaults(schema: dict[str, Any], parts: list[_Part]) -> list[Problem]:
+    """Those that their own schema refuses."""
     nodes, budget = Nodes(schema, fill), Budget()
-    for place, part in everything:
-        if isinstance(part, dict) and "default" in part:
+    found: list[Problem] = []
+    for part in parts:
+        if isinstance(part.schema, dict) and "default" in part.schema:
+            path = f"{part.path}.default"
             try:
-                yield from nodes.of(part).problems(part["default"], f"{place}.default", budget)
+                found += islice(nodes.of(part.schema).problems(part.schema["default"], path, budget), MAX_PROBLEMS)
             except TooMuch as error:
-                yield _told(f"{place}.default", "max_complexity", error.text)
-                return
+                return [_told(path, "max_complexity", error.text)]
+    return found[:MAX_PROBLEMS]
 
 
 def _told(path: str, constraint: str, text: Text) -> Problem:
@@ -159,6 +182,10 @@ _TOO_LONG: Final = Text(
 _TOO_MANY: Final = Text(
     f"El esquema '{{field}}' tiene más de {MAX_SUBSCHEMAS} partes.",
     f"The schema '{{field}}' has more than {MAX_SUBSCHEMAS} parts.",
+)
+_TOO_MANY_PATTERNS: Final = Text(
+    f"El esquema '{{field}}' tiene más de {MAX_PATTERNS} patrones.",
+    f"The schema '{{field}}' has more than {MAX_PATTERNS} patterns.",
 )
 _TOO_DEEP: Final = Text(
     f"Un esquema se anida como máximo {MAX_DEPTH} niveles.", f"A schema nests at most {MAX_DEPTH} levels deep."

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Mapping
 from decimal import Context, Decimal
 from typing import Any, Final, TypeGuard
 
-from bivelio_server.workflows.input_schema.limits import Budget
+from bivelio_server.workflows.input_schema.limits import VALUE_STEPS, Budget
 
 #: Exact for the longest numbers that the JSON codec lets in.
 _EXACT: Final = Context(prec=200)
@@ -38,7 +38,7 @@ def fingerprint(value: Any, budget: Budget) -> Hashable:
 
     Made of texts alone: only their hashes cannot be made to collide.
     """
-    budget.spend(1)
+    budget.spend(VALUE_STEPS)
     if isinstance(value, str):
         budget.scan(len(value))
         return ("text", value)
