@@ -15,6 +15,7 @@ from bivelio_server.kit.operations import Catalogue, Operation
 from bivelio_server.kit.origin import Door
 from bivelio_server.kit.text import Text
 from bivelio_server.kit.validation import MAX_PROBLEMS, validation_failed
+from bivelio_server.workflows.approvals.checking import approval_problems
 from bivelio_server.workflows.definition import (
     ApprovalStep,
     Definition,
@@ -143,6 +144,9 @@ def _own_texts(step: Step, path: str, scope: _Scope) -> Iterator[Problem]:
         case WaitForEventStep():
             if step.wait_for_event.if_ is not None:
                 yield from _condition(step.wait_for_event.if_, f"{path}.wait_for_event.if", scope.knowing("event"))
+        case ApprovalStep():
+            yield from _texts(step.approval.model_dump(), f"{path}.approval", scope)
+            yield from approval_problems(step, path)
         case _:
             for member in _RENDERED.get(type(step), ()):
                 yield from _texts(_member(step, member), f"{path}.{member}", scope)
@@ -154,7 +158,6 @@ _RENDERED: Final[dict[type, tuple[str, ...]]] = {
     SetStep: ("set",),
     ForEachStep: ("for_each",),
     WaitStep: ("wait",),
-    ApprovalStep: ("approval",),
     HttpRequestStep: ("http_request",),
     RunWorkflowStep: ("run_workflow",),
     StopStep: ("stop",),

@@ -114,6 +114,8 @@ class Known:
             "/v1/workflows/execute": lambda: {"workflow_id": self._make_workflow()},
             "/v1/workflows/get_instance": lambda: {"instance_id": self._make_run()},
             "/v1/workflows/watch_instance": lambda: {"instance_id": self._make_run()},
+            "/v1/workflows/get_approval": lambda: {"approval_id": self._make_approval()},
+            "/v1/workflows/decide": lambda: {"approval_id": self._make_approval()},
             "/v1/webhooks/get": lambda: {"webhook_id": webhook},
             "/v1/webhooks/update": lambda: {"webhook_id": webhook},
             "/v1/webhooks/test": lambda: {"webhook_id": webhook},
@@ -183,6 +185,16 @@ class Known:
 
     def _make_run(self) -> str:
         return str(self._call("workflows/execute", workflow_id=self._make_workflow())["instance_id"])
+
+    def _make_approval(self) -> str:
+        """One that waits, once its run has asked for it."""
+        step = {"id": "asked", "approval": {"title": "Known"}}
+        run = self._call("workflows/execute", workflow_id=self._make("workflows", name="Known", steps=[step])["id"])
+        deadline = time.monotonic() + 30
+        while not (found := self._call("workflows/list_approvals", instance_id=run["instance_id"])["approvals"]):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return str(found[0]["approval_id"])
 
     def _make_key(self) -> str:
         return str(self._make("keys", name="Known")["id"])

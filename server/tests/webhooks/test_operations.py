@@ -192,7 +192,7 @@ async def test_a_test_message_may_be_of_any_event(acme: Organization, desk: Desk
             assert (result["status"], result["error"]) == ("delivered", None)
 
     assert [request.headers["x-bivelio-event"] for request in receiver.requests] == list(services.events)
-    assert len(receiver.requests) == 13
+    assert len(receiver.requests) == 15
 
 
 async def test_a_test_message_of_an_endpoint_deleted_meanwhile_fails_unsent(

@@ -294,3 +294,15 @@ async def test_no_workflow_approves(acme: Organization) -> None:
     reply = await acme.live.post("/v1/workflows/create", {"name": "Cheat", "steps": [cheat]})
 
     assert ("steps[0].uses", "operation") in problems(reply)
+
+
+async def test_what_cannot_work_is_refused_when_it_is_saved(acme: Organization) -> None:
+    wrong = approval(approvers={"users": ["ana", "{{ input.boss }}"]}, default="approve", title="{{ input. }}")
+
+    reply = await acme.live.post("/v1/workflows/create", {"name": "Gasto", "steps": [wrong]})
+
+    assert problems(reply) == [
+        ("steps[0].approval.title", "expression"),
+        ("steps[0].approval.deadline_seconds", "required"),
+        ("steps[0].approval.approvers.users[0]", "email"),
+    ]

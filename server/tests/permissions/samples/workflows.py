@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from bivelio_server.kit.ids import new_id
 from tests.permissions.sample import Sample, Samples, Scene, fixed
 
 # Of steps that need no right, so that the rights of workflows alone decide.
@@ -58,6 +59,28 @@ async def _run_reference(scene: Scene) -> dict[str, Any]:
     return {"instance_id": (await _run(scene))["instance_id"]}
 
 
+async def _approval(scene: Scene) -> dict[str, Any]:
+    """Of a run that nobody takes on, so it does not ask for itself. Whoever may write may decide here."""
+    run, approval_id = await _run_reference(scene), new_id("apr")
+    scene.organization.world.database.execute(
+        "insert into workflow_approvals (org_id, environment, id, instance_id, workflow_id, path, status, title,"
+        " approver_roles, approver_users, created_at)"
+        " select org_id, environment, %s, id, workflow_id, 'ok', 'pending', 'Gasto', %s, %s, now()"
+        " from workflow_instances where id = %s",
+        (approval_id, ["owner", "admin", "editor"], [], run["instance_id"]),
+    )
+    return {"approval_id": approval_id}
+
+
+async def _approvals(scene: Scene) -> dict[str, Any]:
+    approval = await scene.client.call("/v1/workflows/get_approval", await _approval(scene))
+    return {name: approval[name] for name in ("instance_id", "workflow_id")}
+
+
+async def _decision(scene: Scene) -> dict[str, Any]:
+    return {**await _approval(scene), "decision": "approve"}
+
+
 async def _ended_run(scene: Scene) -> dict[str, Any]:
     """Nobody works here, and following a run lasts as long as it does."""
     run = await _run_reference(scene)
@@ -84,4 +107,7 @@ SAMPLES: Final[Samples] = {
     "workflows.list_instances": Sample(_runs),
     "workflows.get_instance": Sample(_run_reference),
     "workflows.watch_instance": Sample(_ended_run),
+    "workflows.list_approvals": Sample(_approvals),
+    "workflows.get_approval": Sample(_approval),
+    "workflows.decide": Sample(_decision),
 }
