@@ -80,6 +80,7 @@ from bivelio_server.workflows import operations as workflows
 from bivelio_server.workflows.approvals import events as approval_events
 from bivelio_server.workflows.approvals import mailing as approval_mailing
 from bivelio_server.workflows.approvals import operations as approvals
+from bivelio_server.workflows.library import exchange as workflow_exchange
 from bivelio_server.workflows.library import operations as workflow_versions
 from bivelio_server.workflows.running.execution import run_instance
 
@@ -88,6 +89,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     contacts.feature,
     workflows.feature,
     workflow_versions.feature,
+    workflow_exchange.feature,
     live.feature,
     approvals.feature,
     webhooks.feature,

@@ -8,6 +8,8 @@ from tests.permissions.sample import Sample, Samples, Scene, fixed
 # Of steps that need no right, so that the rights of workflows alone decide.
 _HELLO: Final = {"name": "Onboarding", "steps": [{"id": "hello", "set": {"text": "Hola {{ input.client_name }}"}}]}
 
+_DOCUMENT: Final = {"format": "bivelio.workflow", "format_version": 1, **_HELLO}
+
 
 async def _workflow(scene: Scene, **fields: Any) -> str:
     return str((await scene.client.call("/v1/workflows/create", {**_HELLO, **fields}))["id"])
@@ -103,6 +105,8 @@ SAMPLES: Final[Samples] = {
     "workflows.get_version": Sample(_version),
     "workflows.compare_versions": Sample(_versions),
     "workflows.restore_version": Sample(_version),
+    "workflows.export": Sample(_reference),
+    "workflows.import": Sample(fixed({"document": _DOCUMENT}).arrange, not_ours=frozenset({"id"})),
     "workflows.execute": Sample(_execute),
     "workflows.list_instances": Sample(_runs),
     "workflows.get_instance": Sample(_run_reference),
