@@ -8,6 +8,8 @@ from tests.permissions.sample import Sample, Samples, Scene, fixed
 # Of steps that need no right, so that the rights of workflows alone decide.
 _HELLO: Final = {"name": "Onboarding", "steps": [{"id": "hello", "set": {"text": "Hola {{ input.client_name }}"}}]}
 
+#: What only a run looks up.
+_OF_STEPS: Final = frozenset({"workflow_id"})
 _DOCUMENT: Final = {"format": "bivelio.workflow", "format_version": 1, **_HELLO}
 
 
@@ -95,8 +97,8 @@ async def _ended_run(scene: Scene) -> dict[str, Any]:
 SAMPLES: Final[Samples] = {
     "workflows.list": fixed({}),
     "workflows.get": Sample(_reference),
-    "workflows.create": Sample(fixed(_HELLO).arrange, not_ours=frozenset({"id"})),
-    "workflows.update": Sample(_update),
+    "workflows.create": Sample(fixed(_HELLO).arrange, not_ours=_OF_STEPS | {"id"}),
+    "workflows.update": Sample(_update, not_ours=_OF_STEPS),
     "workflows.activate": Sample(_draft),
     "workflows.pause": Sample(_reference),
     "workflows.delete": Sample(_reference),
@@ -106,7 +108,7 @@ SAMPLES: Final[Samples] = {
     "workflows.compare_versions": Sample(_versions),
     "workflows.restore_version": Sample(_version),
     "workflows.export": Sample(_reference),
-    "workflows.import": Sample(fixed({"document": _DOCUMENT}).arrange, not_ours=frozenset({"id"})),
+    "workflows.import": Sample(fixed({"document": _DOCUMENT}).arrange, not_ours=_OF_STEPS | {"id"}),
     "workflows.execute": Sample(_execute),
     "workflows.list_instances": Sample(_runs),
     "workflows.get_instance": Sample(_run_reference),
