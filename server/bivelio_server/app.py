@@ -83,6 +83,8 @@ from bivelio_server.workflows.approvals import operations as approvals
 from bivelio_server.workflows.library import exchange as workflow_exchange
 from bivelio_server.workflows.library import operations as workflow_versions
 from bivelio_server.workflows.running.execution import run_instance
+from bivelio_server.workflows.triggers import events as event_triggers
+from bivelio_server.workflows.triggers import turns
 
 VERSION: Final = version("bivelio-server")
 FEATURES: Final[tuple[Feature, ...]] = (
@@ -105,12 +107,13 @@ FEATURES: Final[tuple[Feature, ...]] = (
     account.feature,
 )
 REACTIONS: Final[Mapping[str, Reaction]] = {
-    triggers.KIND: triggers.start_triggered,
+    event_triggers.KIND: event_triggers.start_triggered,
     queueing.KIND: queueing.queue_deliveries,
 }
 JOBS: Final[tuple[JobKind, ...]] = (*contact_jobs.KINDS,)
 HANDLERS: Final[Mapping[str, TaskHandler]] = {
     instances.TASK: run_instance,
+    instances.ADMIT_TASK: turns.admit,
     outbox.TASK: outbox.send_mail,
     purge.TASK: purge.purge_own,
     JOB_TASK: JobRunner(JOBS),

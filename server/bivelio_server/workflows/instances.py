@@ -105,12 +105,11 @@ async def spawn_run(context: Context, instance_id: str, *, awaited: bool = False
 
 
 async def admit_next(context: Context, workflow_id: str) -> None:
-    """Called when a run of the workflow ends, in that transaction: whoever waits for its turn comes to it.
+    """Called in the transaction that ends a run of a workflow which queues its runs: the next one has its turn.
 
     It locks nothing: a task of its own looks who is next.
     """
-    if await queries.takes_turns(context, workflow_id):
-        await spawn(context, ADMIT_TASK, {"workflow_id": workflow_id})
+    await spawn(context, ADMIT_TASK, {"workflow_id": workflow_id})
 
 
 def finished_topic(instance_id: str) -> str:

@@ -45,7 +45,7 @@ from bivelio_server.workflows.schemas import (
     WorkflowUpdate,
     WorkflowView,
 )
-from bivelio_server.workflows.triggers import listen
+from bivelio_server.workflows.triggers.listening import listen
 from bivelio_server.workflows.views import workflow_view
 
 LONGEST_REPLY_SECONDS: Final = 60.0

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Select, and_, exists, select
 from sqlalchemy.orm import defer
@@ -33,9 +34,25 @@ _INSTANCE: Final = """
 _HOLD_TURN: Final = """
     select pg_advisory_xact_lock(hashtextextended('workflow_turn:' || %(org_id)s || %(environment)s || %(id)s, 0))
 """
-_TAKES_TURNS: Final = """
-    select from workflows
-     where org_id = %(org_id)s and environment = %(environment)s and id = %(id)s and concurrency = 'queue'
+_NEXT_IN_LINE: Final = """
+    select i.id
+      from workflows w
+      join workflow_instances i on i.org_id = w.org_id and i.environment = w.environment and i.workflow_id = w.id
+     where w.org_id = %(org_id)s and w.environment = %(environment)s and w.id = %(id)s
+       and i.queued_at is not null and i.finished_at is null
+       and (w.concurrency = 'many' or not exists (
+            select from workflow_instances r
+             where r.org_id = w.org_id and r.environment = w.environment and r.workflow_id = w.id
+               and r.finished_at is null and r.queued_at is null))
+     order by i.queued_at, i.id
+     limit (select case concurrency when 'many' then %(limit)s else 1 end from workflows
+             where org_id = %(org_id)s and environment = %(environment)s and id = %(id)s)
+       for update of i
+"""
+_LEAVE_LINE: Final = """
+    update workflow_instances
+       set queued_at = null, task_id = %(task_id)s, started_at = %(now)s, updated_at = %(now)s
+     where org_id = %(org_id)s and environment = %(environment)s and id = %(id)s
 """
 
 
@@ -148,9 +165,24 @@ async def has_unfinished(context: Context, workflow_id: str) -> bool:
     return bool(await context.session.scalar(select(exists(unfinished))))
 
 
-async def takes_turns(context: Context, workflow_id: str) -> bool:
-    """Whether the workflow's runs wait for one another."""
-    return bool(await context.session.run(_TAKES_TURNS, {**identity(context.caller), "id": workflow_id}))
+async def has_queued(context: Context, workflow_id: str) -> bool:
+    queued = business(Instance, context.caller).where(
+        Instance.workflow_id == workflow_id, Instance.queued_at.is_not(None), Instance.finished_at.is_(None)
+    )
+    return bool(await context.session.scalar(select(exists(queued))))
+
+
+async def next_in_line(context: Context, workflow_id: str, *, limit: int) -> list[str]:
+    """The instances whose turn it is: all where runs do not wait for one another, otherwise the first, if none goes
+    on. Asked by who holds the turn."""
+    rows = await context.session.run(_NEXT_IN_LINE, {**identity(context.caller), "id": workflow_id, "limit": limit})
+    return [row.id for row in rows]
+
+
+async def leave_line(context: Context, instance_id: str, task_id: UUID) -> None:
+    """The instance begins now, as this task."""
+    values = {"id": instance_id, "task_id": task_id, "now": context.now}
+    await context.session.run(_LEAVE_LINE, {**identity(context.caller), **values})
 
 
 async def get_triggered(context: Context, workflow_id: str, trigger_key: str) -> Instance:

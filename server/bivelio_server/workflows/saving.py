@@ -14,7 +14,7 @@ from bivelio_server.kit.validation import validation_failed
 from bivelio_server.workflows.checking import check_definition, check_rights
 from bivelio_server.workflows.definition import Definition
 from bivelio_server.workflows.models import Workflow, WorkflowVersion
-from bivelio_server.workflows.triggers import listen
+from bivelio_server.workflows.triggers.listening import listen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

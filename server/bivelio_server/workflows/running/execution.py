@@ -12,7 +12,7 @@ from bivelio_server.kit import json
 from bivelio_server.workflows.definition import Step
 from bivelio_server.workflows.events import COMPLETED, FAILED
 from bivelio_server.workflows.expressions import ExpressionError
-from bivelio_server.workflows.instances import finished_topic
+from bivelio_server.workflows.instances import admit_next, finished_topic
 from bivelio_server.workflows.running.failures import (
     Asleep,
     OutOfTime,
@@ -125,6 +125,8 @@ class Execution:
             error=error,
         )
         await record(context, COMPLETED if status == "completed" else FAILED, finished)
+        if state.concurrency == "queue":
+            await admit_next(context, state.workflow_id)
         if recording.run.params.get("awaited"):
             context.wake(finished_topic(state.id))
         await recording.run.finish(context.session)

@@ -19,8 +19,8 @@ _TIMES: Final = ("started_at", "finished_at", "retry_at")
 _NOBODY: Final = UUID(int=0)
 
 _LOAD: Final = """
-    select i.org_id, i.environment, i.id, i.workflow_id, w.name as workflow_name, i.version, i.input, i.depth,
-           i.started_at, i.total_steps, i.finished_at, i.paused_at, v.activated_by, v.activated_rights,
+    select i.org_id, i.environment, i.id, i.workflow_id, w.name as workflow_name, w.concurrency, i.version,
+           i.input, i.depth, i.started_at, i.total_steps, i.finished_at, i.paused_at, v.activated_by, v.activated_rights,
            (select o.timezone from organizations o where o.id = i.org_id) as timezone,
            p.scopes, p.user_id, p.role, p.plan, p.key_type,
            (select coalesce(jsonb_agg(jsonb_build_object(
@@ -103,6 +103,7 @@ class RunState:
     environment: Environment
     workflow_id: str
     workflow_name: str
+    concurrency: str
     definition: Definition
     input: dict[str, Any]
     depth: int
@@ -160,6 +161,7 @@ async def load(session: Transaction, run: Run) -> RunState | None:
         environment=run.environment,
         workflow_id=row.workflow_id,
         workflow_name=row.workflow_name,
+        concurrency=row.concurrency,
         definition=await _definition(session, row),
         input=row.input,
         depth=row.depth,

@@ -1,4 +1,4 @@
-"""Event triggers: the runs that an event starts, in the transaction that recorded it."""
+"""Event triggers: the runs that an event starts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,12 +6,9 @@ from typing import Any
 import structlog
 
 from bivelio_server.events.definitions import RecordedEvent
-from bivelio_server.events.recording import subscribe
 from bivelio_server.kit import json
 from bivelio_server.kit.context import Context
 from bivelio_server.workflows import instances, queries
-from bivelio_server.workflows.definition import Definition, EventTrigger
-from bivelio_server.workflows.models import Workflow
 
 KIND = "workflow"
 _log = structlog.get_logger()
@@ -29,10 +26,3 @@ async def start_triggered(context: Context, event: RecordedEvent, workflow_ids: 
         await instances.start(
             context, workflow, input_, event_id=event.id, trigger_type="event", trigger_key=f"event:{event.id}"
         )
-
-
-async def listen(context: Context, workflow: Workflow, definition: Definition) -> None:
-    """Let the workflow be started by its event while it is active, and only then."""
-    trigger = definition.trigger
-    fires = workflow.status == "active" and workflow.deleted_at is None and isinstance(trigger, EventTrigger)
-    await subscribe(context, KIND, workflow.id, [trigger.event] if fires and isinstance(trigger, EventTrigger) else [])
