@@ -81,7 +81,9 @@ from bivelio_server.workflows.approvals import events as approval_events
 from bivelio_server.workflows.approvals import mailing as approval_mailing
 from bivelio_server.workflows.approvals import operations as approvals
 from bivelio_server.workflows.library import exchange as workflow_exchange
+from bivelio_server.workflows.control import waking
 from bivelio_server.workflows.library import operations as workflow_versions
+from bivelio_server.workflows.running import abandoned
 from bivelio_server.workflows.running.execution import run_instance
 from bivelio_server.workflows.triggers import events as event_triggers
 from bivelio_server.workflows.triggers import turns
@@ -116,6 +118,8 @@ HANDLERS: Final[Mapping[str, TaskHandler]] = {
     instances.ADMIT_TASK: turns.admit,
     outbox.TASK: outbox.send_mail,
     purge.TASK: purge.purge_own,
+    waking.WAKE_TASK: waking.wake_run,
+    abandoned.CHILDREN_TASK: waking.cancel_left_children,
     JOB_TASK: JobRunner(JOBS),
     FORGET_TASK: forget_files,
 }

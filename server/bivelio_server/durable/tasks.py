@@ -1,6 +1,6 @@
 """Asking for work, in the transaction that needs it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -14,6 +14,7 @@ TRACEPARENT: Final = "traceparent"
 
 _SPAWN: Final = "select durable.spawn(%(task)s, cast(%(params)s as jsonb), %(key)s, durable.queue_time(%(at)s))"
 _CANCEL: Final = "select durable.cancel(%(task_id)s)"
+_CANCEL_ALL: Final = "select durable.cancel_all(%(task_ids)s)"
 _WAKE: Final = "select durable.wake(%(task_id)s)"
 
 
@@ -39,6 +40,12 @@ async def cancel(context: Context, task_id: UUID) -> bool:
     """
     [(known,)] = await context.session.run(_CANCEL, {"task_id": task_id})
     return bool(known)
+
+
+async def cancel_all(context: Context, task_ids: Sequence[UUID]) -> None:
+    """As `cancel`, for many tasks at once; those that have ended, or are not the caller's, are passed over."""
+    if task_ids:
+        await context.session.run(_CANCEL_ALL, {"task_ids": list(task_ids)})
 
 
 async def wake(context: Context, task_id: UUID) -> bool:

@@ -63,10 +63,20 @@ def check_rights(definition: Definition, catalogue: Catalogue, caller: Caller) -
 
 def used_operations(definition: Definition, catalogue: Catalogue) -> Iterator[Operation]:
     for _, step in walk(definition):
-        if isinstance(step, OperationStep):
-            operation = catalogue.named(step.uses)
-            if operation is not None:
-                yield operation
+        name = _operation_of(step)
+        operation = None if name is None else catalogue.named(name)
+        if operation is not None:
+            yield operation
+
+
+def _operation_of(step: Step) -> str | None:
+    """The name of the operation whose right the step needs."""
+    match step:
+        case OperationStep():
+            return step.uses
+        case RunWorkflowStep():
+            return "workflows.execute"
+    return None
 
 
 @dataclass(slots=True)

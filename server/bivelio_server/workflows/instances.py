@@ -30,11 +30,11 @@ _UNATTENDED: Final = frozenset({"event", "cron", "webhook"})
 _INSERT: Final = """
     insert into workflow_instances (org_id, environment, id, workflow_id, version, status, current_step, total_steps,
                                     input, error, depth, started_by, event_id, trigger_type, trigger_key, parent_id,
-                                    parent_path, queued_at, task_id, started_at, updated_at, finished_at)
+                                    parent_path, rerun_of, queued_at, task_id, started_at, updated_at, finished_at)
     values (%(org_id)s, %(environment)s, %(id)s, %(workflow_id)s, %(version)s, %(status)s, 1, %(total_steps)s,
             cast(%(input)s as jsonb), cast(%(error)s as jsonb), %(depth)s, %(started_by)s, %(event_id)s,
-            %(trigger_type)s, %(trigger_key)s, %(parent_id)s, %(parent_path)s, %(queued_at)s, %(task_id)s, %(now)s,
-            %(now)s, %(finished_at)s)
+            %(trigger_type)s, %(trigger_key)s, %(parent_id)s, %(parent_path)s, %(rerun_of)s, %(queued_at)s,
+            %(task_id)s, %(now)s, %(now)s, %(finished_at)s)
     on conflict (org_id, environment, workflow_id, trigger_key) where trigger_key is not null do nothing
     returning id
 """
@@ -50,12 +50,14 @@ async def start(
     trigger_type: TriggerType = "manual",
     trigger_key: str | None = None,
     parent: tuple[str, str] | None = None,
+    rerun_of: str | None = None,
 ) -> Instance:
     """A new run of the workflow's newest version, or the one that this `trigger_key` has started before.
 
-    `parent`: the instance and the path of the step that asks for it. Raises AlreadyRunning when the workflow runs one
-    at a time and does so, Conflict when too many causes lie behind this. What an event, a schedule or a webhook asks
-    for raises neither: the run is there, cancelled, with the reason as its error.
+    `parent`: the instance and the path of the step that asks for it; `rerun_of`: the one that it repeats. Raises
+    AlreadyRunning when the workflow runs one at a time and does so, Conflict when too many causes lie behind this.
+    What an event, a schedule or a webhook asks for raises neither: the run is there, cancelled, with the reason as its
+    error.
     """
     refusal = await _refusal(context, workflow)
     if refusal is not None and trigger_type not in _UNATTENDED:
@@ -72,6 +74,7 @@ async def start(
         "trigger_key": trigger_key,
         "parent_id": parent[0] if parent else None,
         "parent_path": parent[1] if parent else None,
+        "rerun_of": rerun_of,
         "queued_at": context.now if queued else None,
         "task_id": task_id,
     }
@@ -91,6 +94,7 @@ async def keep_failed(
     row: dict[str, Any] = {
         "parent_id": None,
         "parent_path": None,
+        "rerun_of": None,
         "queued_at": None,
         "task_id": None,
         "event_id": None,
@@ -164,7 +168,7 @@ async def _keep(
         if own["task_id"] is not None:
             await cancel(context, own["task_id"])
         return await queries.get_triggered(context, workflow.id, own["trigger_key"])
-    return Instance(**row, current_step=1, input=input_, error=error, started_at=now, updated_at=now)
+    return Instance(**row, current_step=1, rounds=0, input=input_, error=error, started_at=now, updated_at=now)
 
 
 def _kept(error: APIError) -> dict[str, Any]:

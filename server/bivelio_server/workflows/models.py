@@ -53,7 +53,8 @@ class WorkflowVersion(Base):
 
 
 class Instance(BusinessRow):
-    """A run of one version of a workflow."""
+    """A run of one version of a workflow. `rounds` counts its retries; the step at `parent_path` of the run
+    `parent_id` started it."""
 
     __tablename__ = "workflow_instances"
 
@@ -79,6 +80,8 @@ class Instance(BusinessRow):
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
     paused_at: Mapped[datetime | None] = mapped_column(Moment)
     rounds: Mapped[int]
+    retried_at: Mapped[datetime | None] = mapped_column(Moment)
+    rerun_of: Mapped[str | None] = mapped_column(Text)
 
 
 class StepRecord(Base):

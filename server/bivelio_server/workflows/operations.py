@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Final, cast
+from typing import Final
 
 from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.context import Context
@@ -24,17 +24,15 @@ from bivelio_server.kit.text import Text
 from bivelio_server.workflows import instances, queries
 from bivelio_server.workflows.checking import check_rights
 from bivelio_server.workflows.definition import Definition
-from bivelio_server.workflows.input_schema import check_input
-from bivelio_server.workflows.models import Instance, Workflow, WorkflowVersion
+from bivelio_server.workflows.executing import begin
+from bivelio_server.workflows.models import Workflow, WorkflowVersion
 from bivelio_server.workflows.saving import Content, content_of, freeze_rights, save, save_new, spoken_version
 from bivelio_server.workflows.schemas import (
     InstanceList,
     InstancePage,
     InstanceReference,
-    InstanceStatus,
     InstanceSummary,
     InstanceView,
-    StepView,
     TriggerType,
     WorkflowCreate,
     WorkflowExecute,
@@ -46,7 +44,7 @@ from bivelio_server.workflows.schemas import (
     WorkflowView,
 )
 from bivelio_server.workflows.triggers.listening import listen
-from bivelio_server.workflows.views import workflow_view
+from bivelio_server.workflows.views import instance_summary, instance_view, workflow_view
 
 LONGEST_REPLY_SECONDS: Final = 60.0
 #: Its end may have come before anybody listened for it.
@@ -155,16 +153,12 @@ async def restore(context: Context, data: WorkflowReference) -> WorkflowView:
     summary=Text("Ejecuta un workflow", "Execute a workflow"),
 )  # fmt: skip
 async def execute(context: Context, data: WorkflowExecute) -> InstanceSummary:
-    workflow, definition = await queries.get_to_run(context, data.workflow_id)
-    if workflow.status != "active":
-        raise Conflict(_NOT_ACTIVE)
-    check_rights(definition, context.services.catalogue, context.caller)
     asker: TriggerType = "workflow" if context.origin.door is Door.workflow else "manual"
-    input_ = check_input(definition, data.input)
-    instance = await instances.start(context, workflow, input_, awaited=not data.async_, trigger_type=asker)
-    if not data.async_:
+    awaited = not data.async_
+    instance, workflow = await begin(context, data.workflow_id, data.input, awaited=awaited, trigger_type=asker)
+    if awaited:
         context.reply_after_commit(lambda: _ended(context, instance.id))
-    return _summary(instance, workflow.name)
+    return instance_summary(instance, workflow.name)
 
 
 @feature.operation(
@@ -174,7 +168,7 @@ async def execute(context: Context, data: WorkflowExecute) -> InstanceSummary:
 async def list_instances(context: Context, data: InstanceList) -> InstancePage:
     rows, total = await queries.list_instances(context, data)
     return InstancePage(
-        instances=[_summary(instance, name) for instance, name in rows], pagination=Pagination.of(data, total)
+        instances=[instance_summary(instance, name) for instance, name in rows], pagination=Pagination.of(data, total)
     )
 
 
@@ -183,9 +177,7 @@ async def list_instances(context: Context, data: InstanceList) -> InstancePage:
     summary=Text("Obtiene una ejecución con sus pasos", "Get a run with its steps"),
 )  # fmt: skip
 async def get_instance(context: Context, data: InstanceReference) -> InstanceView:
-    instance = await queries.get_instance(context, data.instance_id)
-    steps = [StepView.model_validate(step) for step in await queries.list_steps(context, instance.id)]
-    return InstanceView(steps=steps, **_summary(instance, instance.workflow_name).model_dump())
+    return await instance_view(context, data.instance_id)
 
 
 def _changed(context: Context, present: Content, data: WorkflowUpdate) -> Content:
@@ -222,7 +214,7 @@ async def _ended(context: Context, instance_id: str) -> InstanceSummary:
                 instance = await queries.get_instance(now, instance_id)
             left = deadline - asyncio.get_running_loop().time()
             if instance.finished_at is not None or left <= 0:
-                return _summary(instance, instance.workflow_name)
+                return instance_summary(instance, instance.workflow_name)
             pause = min(left, _LOOK_AGAIN_SECONDS)
     finally:
         context.services.wakeups.unsubscribe(topic, woken)
@@ -234,34 +226,3 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
     except TimeoutError:
         return
-
-
-def _summary(instance: Instance, workflow_name: str) -> InstanceSummary:
-    return InstanceSummary(
-        instance_id=instance.id,
-        workflow_id=instance.workflow_id,
-        workflow_name=workflow_name,
-        version=instance.version,
-        status=cast("InstanceStatus", instance.status),
-        current_step=instance.current_step,
-        total_steps=instance.total_steps,
-        input=instance.input,
-        output=instance.output,
-        error=instance.error,
-        queued=instance.queued_at is not None and instance.finished_at is None,
-        trigger_type=cast("TriggerType", instance.trigger_type),
-        started_by=instance.started_by,
-        started_at=instance.started_at,
-        updated_at=instance.updated_at,
-        finished_at=instance.finished_at,
-        duration_ms=duration_ms(instance),
-    )
-
-
-def duration_ms(instance: Instance) -> int | None:
-    if instance.finished_at is None:
-        return None
-    return max(0, round((instance.finished_at - instance.started_at).total_seconds() * 1000))
-
-
-_NOT_ACTIVE: Final = Text("El workflow no está activo.", "The workflow is not active.")

@@ -234,15 +234,25 @@ async def step_marks(context: Context, instance_id: str) -> dict[str, Any]:
 
 async def list_steps(context: Context, instance_id: str, paths: Sequence[str] | None = None) -> list[StepRecord]:
     """Some or all, in the order in which they began."""
-    query = select(StepRecord).where(
+    query = _steps(context, instance_id).where(StepRecord.superseded_in == 0)
+    if paths is not None:
+        query = query.where(StepRecord.path.in_(paths))
+    return list(await context.session.scalars(query.order_by(StepRecord.position, StepRecord.path)))
+
+
+async def list_past_steps(context: Context, instance_id: str) -> list[StepRecord]:
+    """What retries have replaced, the earliest first."""
+    query = _steps(context, instance_id).where(StepRecord.superseded_in > 0)
+    order = (StepRecord.superseded_in, StepRecord.position, StepRecord.path)
+    return list(await context.session.scalars(query.order_by(*order)))
+
+
+def _steps(context: Context, instance_id: str) -> Select[StepRecord]:
+    return select(StepRecord).where(
         StepRecord.org_id == context.caller.org_id,
         StepRecord.environment == context.caller.environment.value,
         StepRecord.instance_id == instance_id,
-        StepRecord.superseded_in == 0,
     )
-    if paths is not None:
-        query = query.where(StepRecord.path.in_(paths))
-    return list(await context.session.scalars(query.order_by(StepRecord.position)))
 
 
 def _present(context: Context) -> Select[Workflow]:

@@ -129,7 +129,8 @@ class InstanceReference(Input):
 
 class InstanceSummary(Output):
     """A run. `current_step` is the 1-based position among the top-level steps. While it is `queued` it waits for its
-    turn and has not begun."""
+    turn and has not begun. `parent_id` is the run whose step started it, `rerun_of` the one that it repeats; `rounds`
+    tells how often it was retried."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -145,6 +146,9 @@ class InstanceSummary(Output):
     error: dict[str, Any] | None
     queued: bool
     trigger_type: TriggerType
+    parent_id: str | None
+    rerun_of: str | None
+    rounds: int
     started_by: str
     started_at: datetime
     updated_at: datetime
@@ -183,10 +187,19 @@ class StepView(Output):
     duration_ms: int | None
 
 
+class PastStepView(StepView):
+    """What a step did before the run was retried from it, or from one before it: in the retry `superseded_in`."""
+
+    model_config = ConfigDict(title="PastInstanceStep", from_attributes=True)
+
+    superseded_in: int
+
+
 class InstanceView(InstanceSummary):
     model_config = ConfigDict(title="Instance", from_attributes=True)
 
     steps: list[StepView]
+    past_steps: list[PastStepView]
 
 
 class InstancePage(Output):

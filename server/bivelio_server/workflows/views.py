@@ -1,10 +1,21 @@
-"""Workflows and their versions as replies show them."""
+"""Workflows, their versions and their runs as replies show them."""
 
-from typing import Any
+from typing import Any, cast
 
+from bivelio_server.kit.context import Context
+from bivelio_server.workflows import queries
 from bivelio_server.workflows.definition import Definition
-from bivelio_server.workflows.models import Workflow, WorkflowVersion
-from bivelio_server.workflows.schemas import WorkflowSummary, WorkflowView
+from bivelio_server.workflows.models import Instance, Workflow, WorkflowVersion
+from bivelio_server.workflows.schemas import (
+    InstanceStatus,
+    InstanceSummary,
+    InstanceView,
+    PastStepView,
+    StepView,
+    TriggerType,
+    WorkflowSummary,
+    WorkflowView,
+)
 
 
 def workflow_view(workflow: Workflow, version: WorkflowVersion) -> WorkflowView:
@@ -15,3 +26,47 @@ def workflow_view(workflow: Workflow, version: WorkflowVersion) -> WorkflowView:
 def definition_fields(version: WorkflowVersion) -> dict[str, Any]:
     """What a version defines, as its author wrote it."""
     return Definition.model_validate(version.definition).as_written()
+
+
+def instance_summary(instance: Instance, workflow_name: str) -> InstanceSummary:
+    """A run without its steps."""
+    return InstanceSummary(
+        instance_id=instance.id,
+        workflow_id=instance.workflow_id,
+        workflow_name=workflow_name,
+        version=instance.version,
+        status=cast("InstanceStatus", instance.status),
+        current_step=instance.current_step,
+        total_steps=instance.total_steps,
+        input=instance.input,
+        output=instance.output,
+        error=instance.error,
+        queued=instance.queued_at is not None and instance.finished_at is None,
+        trigger_type=cast("TriggerType", instance.trigger_type),
+        parent_id=instance.parent_id,
+        rerun_of=instance.rerun_of,
+        rounds=instance.rounds,
+        started_by=instance.started_by,
+        started_at=instance.started_at,
+        updated_at=instance.updated_at,
+        finished_at=instance.finished_at,
+        duration_ms=_duration_ms(instance),
+    )
+
+
+async def instance_view(context: Context, instance_id: str) -> InstanceView:
+    """A run with its steps. Raises NotFound."""
+    instance = await queries.get_instance(context, instance_id)
+    steps = await queries.list_steps(context, instance.id)
+    past = await queries.list_past_steps(context, instance.id) if instance.rounds else []
+    return InstanceView(
+        **instance_summary(instance, instance.workflow_name).model_dump(),
+        steps=[StepView.model_validate(step) for step in steps],
+        past_steps=[PastStepView.model_validate(step) for step in past],
+    )
+
+
+def _duration_ms(instance: Instance) -> int | None:
+    if instance.finished_at is None:
+        return None
+    return max(0, round((instance.finished_at - instance.started_at).total_seconds() * 1000))

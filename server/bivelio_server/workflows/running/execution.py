@@ -9,6 +9,7 @@ from prometheus_client import Counter
 from bivelio_server.durable import Run
 from bivelio_server.events.recording import record
 from bivelio_server.kit import json
+from bivelio_server.workflows.control.waking import tell_parent
 from bivelio_server.workflows.definition import Step
 from bivelio_server.workflows.events import COMPLETED, FAILED
 from bivelio_server.workflows.expressions import ExpressionError
@@ -75,7 +76,8 @@ class Execution:
     def _whole(self) -> Scope:
         state = self._recording.state
         longest = state.definition.timeout_seconds
-        return Scope() if longest is None else Scope().until(state.started_at + timedelta(seconds=longest), "")
+        began = state.since(state.started_at)
+        return Scope() if longest is None else Scope().until(began + timedelta(seconds=longest), "")
 
     async def _walk(self, steps: Sequence[Step], scope: Scope) -> Any:
         try:
@@ -129,6 +131,7 @@ class Execution:
             await admit_next(context, state.workflow_id)
         if recording.run.params.get("awaited"):
             context.wake(finished_topic(state.id))
+        await tell_parent(context, state.parent_id, state.parent_path)
         await recording.run.finish(context.session)
         await recording.commit(status, output=output, error=error, finished_at=now)
         ENDED.labels(status).inc()

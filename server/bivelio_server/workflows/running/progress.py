@@ -42,8 +42,11 @@ class Progress(ABC):
         """The open transaction."""
 
     @abstractmethod
-    async def acting_context(self) -> Context:
-        """A transaction for an effect of its own, with the workflow's present rights."""
+    async def acting_context(self, *, begins: bool = False) -> Context:
+        """A transaction for an effect of its own, with the workflow's present rights.
+
+        For a step that `begins` there is none while the run is paused. Raises Asleep.
+        """
 
     @abstractmethod
     def complete(self, state: StepState, output: Any) -> None:

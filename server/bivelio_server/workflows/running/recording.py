@@ -102,12 +102,14 @@ class Recording:
         return self._context
 
     async def acting_context(self) -> Context:
-        """A transaction without an earlier effect in it, with the rights that the workflow has now."""
+        """A transaction without an earlier effect in it, with the rights that the workflow has now; it has then been
+        seen whether the run is `paused`."""
         if self.effect_of is not None:
             await self.commit()
         context = await self.context()
         if not self._rights_are_fresh:
-            self.state.caller = context.caller = await present_caller(context.session, self.run, self.state)
+            caller, self.paused = await present_caller(context.session, self.run, self.state)
+            self.state.caller = context.caller = caller
             self._rights_are_fresh = True
         return context
 
@@ -119,7 +121,9 @@ class Recording:
         self._unsaved_bytes += len(encoded)
         self._run_bytes += len(encoded)
         step.status, step.finished_at = "completed", self.now()
-        step.error = step.prepared = step.retry_at = None
+        step.error = step.retry_at = None
+        if not step.holds_steps:
+            step.prepared = None
         step.output = json.loads_trusted(encoded)
         self.save(step)
 

@@ -17,20 +17,29 @@ from bivelio_server.workflows.versions import known_definition, parse_definition
 
 _TIMES: Final = ("started_at", "finished_at", "retry_at")
 _NOBODY: Final = UUID(int=0)
+_HOLDING_STEPS: Final = frozenset({"if", "switch", "for_each", "while"})
 
 _LOAD: Final = """
     select i.org_id, i.environment, i.id, i.workflow_id, w.name as workflow_name, w.concurrency, i.version,
-           i.input, i.depth, i.started_at, i.total_steps, i.finished_at, i.paused_at, v.activated_by, v.activated_rights,
+           i.input, i.depth, i.started_at, i.total_steps, i.finished_at, i.paused_at, i.retried_at, i.parent_id,
+           i.parent_path, v.activated_by, v.activated_rights,
            (select o.timezone from organizations o where o.id = i.org_id) as timezone,
            p.scopes, p.user_id, p.role, p.plan, p.key_type,
            (select coalesce(jsonb_agg(jsonb_build_object(
                        'path', s.path, 'step_id', s.step_id, 'position', s.position, 'uses', s.uses,
                        'status', s.status, 'attempts', s.attempts, 'input', s.input, 'output', s.output,
-                       'error', s.error, 'prepared', s.prepared, 'started_at', s.started_at,
-                       'finished_at', s.finished_at, 'retry_at', s.retry_at)), '[]')
+                       'error', s.error, 'started_at', s.started_at,
+                       'finished_at', s.finished_at, 'retry_at', s.retry_at,
+                       'prepared', case when s.status in ('running', 'waiting') then s.prepared end)), '[]')
               from workflow_steps s
              where s.org_id = i.org_id and s.environment = i.environment and s.instance_id = i.id
-               and s.superseded_in = 0) as steps
+               and s.superseded_in = 0) as steps,
+           case when i.rounds > 0 then
+               (select jsonb_object_agg(done.path, done.times)
+                  from (select s.path, count(*) as times from workflow_steps s
+                         where s.org_id = i.org_id and s.environment = i.environment and s.instance_id = i.id
+                           and s.superseded_in > 0 and s.status in ('completed', 'failed') group by s.path) done)
+           end as done_before
       from workflow_instances i
       join workflows w on w.org_id = i.org_id and w.environment = i.environment and w.id = i.workflow_id
       join workflow_versions v on v.org_id = i.org_id and v.environment = i.environment
@@ -43,7 +52,11 @@ _DEFINITION: Final = """
      where org_id = %(org_id)s and environment = %(environment)s and workflow_id = %(workflow_id)s
        and version = %(version)s
 """
-_PRESENT_RIGHTS: Final = "select scopes, user_id, role, plan, key_type from present_rights(%(actor)s, %(now)s)"
+_PRESENT_RIGHTS: Final = """
+    select i.paused_at is not null as is_paused, p.scopes, p.user_id, p.role, p.plan, p.key_type
+      from workflow_instances i left join lateral present_rights(%(actor)s, %(now)s) p on true
+     where i.org_id = %(org_id)s and i.environment = %(environment)s and i.id = %(id)s
+"""
 
 
 @dataclass(slots=True)
@@ -73,6 +86,11 @@ class StepState:
     @property
     def is_open(self) -> bool:
         return self.status in ("running", "waiting")
+
+    @property
+    def holds_steps(self) -> bool:
+        """Whether it was prepared which steps within it are taken: a retry that begins with one of them needs that."""
+        return self.uses in _HOLDING_STEPS
 
     @property
     def prefix(self) -> str:
@@ -115,11 +133,18 @@ class RunState:
     activated_by: str | None
     activated_rights: frozenset[str]
     caller: Caller
+    #: When it was last retried: what may take some time has it anew since.
+    retried_at: datetime | None = None
+    parent_id: str | None = None
+    parent_path: str | None = None
+    #: How often a step was done, to its end, before retries replaced it; by path.
+    done_before: dict[str, int] = field(default_factory=dict)
     steps: dict[str, StepState] = field(default_factory=dict)
     current_step: int = 1
 
     def __post_init__(self) -> None:
         self._seen: dict[str, dict[str, dict[str, Any]]] = {}
+        self._last_position = max((step.position for step in self.steps.values()), default=0)
         for step in self.steps.values():
             self.note(step)
 
@@ -127,9 +152,20 @@ class RunState:
         """The step's state, begun now unless it was begun before."""
         known = self.steps.get(path)
         if known is None or known.status == "cancelled":
-            position = len(self.steps) + 1 if known is None else known.position
+            if known is None:
+                self._last_position += 1
+            position = self._last_position if known is None else known.position
             self.steps[path] = StepState(path, step_id, position, uses, now)
         return self.steps[path]
+
+    def since(self, began: datetime) -> datetime:
+        """When the time of what began then is counted from."""
+        return began if self.retried_at is None else max(began, self.retried_at)
+
+    def call_key(self, path: str) -> str:
+        """The idempotency key of a step's call to the outside: another one when a retry has it done again."""
+        times = self.done_before.get(path, 0)
+        return f"{self.id}:{path}:{times}" if times else f"{self.id}:{path}"
 
     def note(self, step: StepState) -> None:
         """Let expressions see the step once it is over."""
@@ -169,6 +205,10 @@ async def load(session: Transaction, run: Run) -> RunState | None:
         finished_at=row.finished_at,
         total_steps=row.total_steps,
         is_paused=row.paused_at is not None,
+        retried_at=row.retried_at,
+        parent_id=row.parent_id,
+        parent_path=row.parent_path,
+        done_before=row.done_before or {},
         timezone=row.timezone,
         activated_by=row.activated_by,
         activated_rights=rights,
@@ -177,11 +217,14 @@ async def load(session: Transaction, run: Run) -> RunState | None:
     )
 
 
-async def present_caller(session: Transaction, run: Run, state: RunState) -> Caller:
-    """The workflow as a caller with the rights that it has at this moment."""
-    rows = await session.run(_PRESENT_RIGHTS, {"actor": state.activated_by, "now": run.services.clock.outside()})
+async def present_caller(session: Transaction, run: Run, state: RunState) -> tuple[Caller, bool]:
+    """The workflow as a caller with the rights that it has at this moment, and whether the run is paused now."""
+    key = {"org_id": state.org_id, "environment": state.environment.value, "id": state.id}
+    now = run.services.clock.outside()
+    rows = await session.run(_PRESENT_RIGHTS, {**key, "actor": state.activated_by, "now": now})
     row = rows[0] if rows else None
-    return _caller(run, state.workflow_id, state.activated_by, state.activated_rights, row)
+    caller = _caller(run, state.workflow_id, state.activated_by, state.activated_rights, row)
+    return caller, row is not None and row.is_paused
 
 
 def _caller(run: Run, workflow_id: str, activated_by: str | None, frozen: frozenset[str], present: Any) -> Caller:

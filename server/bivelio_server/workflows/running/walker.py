@@ -99,8 +99,11 @@ class Walker(Progress):
     async def context(self) -> Context:
         return await self._recording.context()
 
-    async def acting_context(self) -> Context:
-        return await self._recording.acting_context()
+    async def acting_context(self, *, begins: bool = False) -> Context:
+        context = await self._recording.acting_context()
+        if begins and self._recording.paused:
+            raise Held
+        return context
 
     def complete(self, state: StepState, output: Any) -> None:
         self._recording.complete(state, output)
@@ -187,7 +190,12 @@ class Walker(Progress):
         for state in states:
             state.status, state.finished_at = "cancelled", self.now()
             self.save(state)
-        await abandoned.let_go(self, states)
+        await self._let_go(states)
+
+    async def _let_go(self, states: Iterable[StepState]) -> None:
+        holding = [(state.path, state.uses) for state in states if abandoned.holds_something(state.uses)]
+        if holding:
+            await abandoned.let_go(await self.context(), self.state.id, holding)
 
     def _variables(self, scope: Scope) -> dict[str, Any]:
         state = self.state
@@ -252,7 +260,7 @@ class Walker(Progress):
         """A step that may be tried again has its time for each attempt, any other for all that it does."""
         if step.timeout_seconds is None:
             return scope
-        began = self.now() if isinstance(step, _REPEATABLE) else state.started_at
+        began = self.now() if isinstance(step, _REPEATABLE) else self.state.since(state.started_at)
         return scope.until(began + timedelta(seconds=step.timeout_seconds), state.path)
 
     async def _attempt(self, step: Step, state: StepState, scope: Scope) -> None:
@@ -303,9 +311,11 @@ class Walker(Progress):
         return StepFailed(state.path, kept(error, state.step_id, state.path))
 
     async def _keep_failure(self, step: Step, state: StepState, scope: Scope, error: dict[str, Any]) -> None:
-        state.status, state.error, state.finished_at, state.prepared = "failed", error, self.now(), None
+        state.status, state.error, state.finished_at = "failed", error, self.now()
+        if not state.holds_steps:
+            state.prepared = None
         self.save(state)
-        await abandoned.let_go(self, [state])
+        await self._let_go([state])
         await self.abandon(_inner(step), scope)
         passes = f"{state.path}["
         await self._cancel(

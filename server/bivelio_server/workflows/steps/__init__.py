@@ -29,12 +29,13 @@ from bivelio_server.workflows.steps import (
     parallel,
     pure,
     repetition,
+    run_workflow,
     stop,
     wait,
 )
 
 
-async def perform(progress: Progress, step: Step, state: StepState, scope: Scope) -> None:  # noqa: C901 - one arm a kind
+async def perform(progress: Progress, step: Step, state: StepState, scope: Scope) -> None:  # noqa: C901, PLR0912 - one arm a kind
     """Until the step is completed. Raises what `Progress` says, and APIError or ExpressionError when it fails."""
     match step:
         case OperationStep():
@@ -57,7 +58,9 @@ async def perform(progress: Progress, step: Step, state: StepState, scope: Scope
             await stop.perform(progress, step, state, scope)
         case ApprovalStep():
             await approval.perform(progress, step, state, scope)
-        case WaitForEventStep() | HttpRequestStep() | RunWorkflowStep():
+        case RunWorkflowStep():
+            await run_workflow.perform(progress, step, state, scope)
+        case WaitForEventStep() | HttpRequestStep():
             raise NotImplementedError
         case _:
             assert_never(step)

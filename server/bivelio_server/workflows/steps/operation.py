@@ -42,7 +42,7 @@ def _outside(
     progress: Progress, operation: Operation, body: ThroughOutside[Any, Any, Any, Any], state: StepState
 ) -> Outside:
     """Known by run and path, so that whoever takes the run over repeats the same call with the same reservation."""
-    key = f"{progress.state.id}:{state.path}"
+    key = progress.state.call_key(state.path)
     return Outside(operation, body, key, f"cr_{hashlib.sha256(key.encode()).hexdigest()[:26]}")
 
 
@@ -59,7 +59,7 @@ async def _input(
 async def _in_one_transaction(
     progress: Progress, operation: Operation, body: InOneTransaction[Any, Any], data: Input, state: StepState
 ) -> None:
-    context = await progress.acting_context()
+    context = await progress.acting_context(begins=True)
     _require_right(context.caller.may(operation.scope, operation.resource), operation)
     progress.effect_of = state.path
     output = await handle(context, operation, body, data)
@@ -69,7 +69,7 @@ async def _in_one_transaction(
 
 async def _prepare(progress: Progress, outside: Outside, data: Input, state: StepState) -> None:
     """What was prepared is recorded, so that after a crash the same call is made again, with the same key."""
-    context = await progress.acting_context()
+    context = await progress.acting_context(begins=True)
     _require_right(context.caller.may(outside.operation.scope, outside.operation.resource), outside.operation)
     progress.effect_of = state.path
     state.prepared = (await outside.prepare(context, data)).model_dump(mode="json")

@@ -1,0 +1,133 @@
+"""What steering runs asks of the database, each statement built from the caller; whole sets of runs in one."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from bivelio_server.kit import json
+from bivelio_server.kit.context import Context
+from bivelio_server.kit.rows import identity
+
+_TASKS: Final = """
+    select task_id from workflow_instances
+     where org_id = %(org_id)s and environment = %(environment)s and id = any (%(ids)s) and finished_at is null
+       and task_id is not null
+"""
+# A run that was retried since, or queued and begun, has another task than those cancelled before: it is left alone.
+_CANCEL: Final = """
+    with open as materialized (
+        select id, status from workflow_instances
+         where org_id = %(org_id)s and environment = %(environment)s and id = any (%(ids)s) and finished_at is null
+           and (task_id is null or task_id = any (%(tasks)s))
+         order by id for update
+    ), runs as (
+        update workflow_instances i
+           set status = 'cancelled', error = cast(%(error)s as jsonb), finished_at = %(now)s, updated_at = %(now)s,
+               paused_at = null
+          from open o
+         where i.org_id = %(org_id)s and i.environment = %(environment)s and i.id = o.id
+        returning i.id, i.workflow_id, o.status, i.parent_id, i.parent_path
+    ), steps as (
+        update workflow_steps s set status = 'cancelled', finished_at = %(now)s, retry_at = null
+          from runs r
+         where s.org_id = %(org_id)s and s.environment = %(environment)s and s.instance_id = r.id
+           and s.superseded_in = 0 and s.status in ('running', 'waiting')
+        returning s.instance_id, s.path, s.uses
+    ), by_run as (
+        select instance_id, jsonb_agg(jsonb_build_array(path, uses)) as steps from steps group by instance_id
+    )
+    select r.id, r.workflow_id, r.status, r.parent_id, r.parent_path, coalesce(b.steps, '[]') as steps
+      from runs r left join by_run b on b.instance_id = r.id
+     order by r.id
+"""
+_CHILDREN: Final = """
+    select c.id from workflow_instances c
+      join jsonb_to_recordset(cast(%(steps)s as jsonb)) as s(instance_id text, path text)
+        on c.parent_id = s.instance_id and c.parent_path = s.path
+     where c.org_id = %(org_id)s and c.environment = %(environment)s and c.finished_at is null
+     order by c.id limit %(limit)s
+"""
+# Of a run that is over: those that a step of it waited for, though not those of a later round.
+_LEFT_CHILDREN: Final = """
+    select c.id from workflow_instances c
+     where c.org_id = %(org_id)s and c.environment = %(environment)s and c.parent_id = %(id)s and c.finished_at is null
+       and exists (
+        select from workflow_steps s
+         where s.org_id = c.org_id and s.environment = c.environment and s.instance_id = c.parent_id
+           and s.path = c.parent_path and s.status in ('cancelled', 'failed') and s.finished_at >= c.started_at)
+     order by c.id limit %(limit)s
+"""
+_OUTCOME: Final = """
+    select id, status, output, error, finished_at from workflow_instances
+     where org_id = %(org_id)s and environment = %(environment)s and id = %(id)s
+"""
+_WAITING_PARENT: Final = """
+    select instance_id from workflow_steps
+     where org_id = %(org_id)s and environment = %(environment)s and instance_id = %(id)s and path = %(path)s
+       and superseded_in = 0 and status in ('running', 'waiting')
+"""
+_TASK: Final = """
+    select task_id from workflow_instances
+     where org_id = %(org_id)s and environment = %(environment)s and id = %(id)s and finished_at is null
+"""
+
+
+class CancelledRun(NamedTuple):
+    """A run that was just cancelled: what it showed before, and its steps that were open, as path and kind."""
+
+    id: str
+    workflow_id: str
+    status: str
+    parent_id: str | None
+    parent_path: str | None
+    steps: list[tuple[str, str]]
+
+
+async def tasks_of(context: Context, instance_ids: Sequence[str]) -> list[UUID]:
+    """The durable tasks of those that have not ended."""
+    return [row.task_id for row in await _run(context, _TASKS, ids=list(instance_ids))]
+
+
+async def cancel(
+    context: Context, instance_ids: Sequence[str], tasks: Sequence[UUID], error: dict[str, Any]
+) -> list[CancelledRun]:
+    """End those that have not ended and whose `tasks` are cancelled, and their open steps."""
+    values = {"ids": list(instance_ids), "tasks": list(tasks), "error": _json(error), "now": context.now}
+    rows = await _run(context, _CANCEL, **values)
+    return [CancelledRun(**{**row._asdict(), "steps": [(path, uses) for path, uses in row.steps]}) for row in rows]
+
+
+async def children(context: Context, steps: Iterable[tuple[str, str]], limit: int) -> list[str]:
+    """The runs that have not ended of those that these steps, run and path, have started."""
+    named = [{"instance_id": instance_id, "path": path} for instance_id, path in steps]
+    return [row.id for row in await _run(context, _CHILDREN, steps=_json(named), limit=limit)] if named else []
+
+
+async def left_children(context: Context, instance_id: str, limit: int) -> list[str]:
+    """The runs that have not ended, though what waited for them has."""
+    return [row.id for row in await _run(context, _LEFT_CHILDREN, id=instance_id, limit=limit)]
+
+
+async def outcome(context: Context, instance_id: str) -> Any:
+    """How a run stands; None when it is gone."""
+    rows = await _run(context, _OUTCOME, id=instance_id)
+    return rows[0] if rows else None
+
+
+async def is_waited_for(context: Context, parent_id: str, parent_path: str) -> bool:
+    """Whether the step that started a run waits for its end."""
+    return bool(await _run(context, _WAITING_PARENT, id=parent_id, path=parent_path))
+
+
+async def task_of(context: Context, instance_id: str) -> UUID | None:
+    """The durable task of a run that has not ended."""
+    rows = await _run(context, _TASK, id=instance_id)
+    return rows[0].task_id if rows else None
+
+
+async def _run(context: Context, statement: str, **values: Any) -> list[Any]:
+    return await context.session.run(statement, {**identity(context.caller), **values})
+
+
+def _json(value: object) -> str:
+    return json.dumps(value).decode()
