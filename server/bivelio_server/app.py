@@ -81,6 +81,7 @@ from bivelio_server.workflows.approvals import events as approval_events
 from bivelio_server.workflows.approvals import mailing as approval_mailing
 from bivelio_server.workflows.approvals import operations as approvals
 from bivelio_server.workflows.library import exchange as workflow_exchange
+from bivelio_server.workflows.control import operations as run_control
 from bivelio_server.workflows.control import waking
 from bivelio_server.workflows.library import operations as workflow_versions
 from bivelio_server.workflows.running import abandoned
@@ -96,6 +97,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     workflow_exchange.feature,
     live.feature,
     approvals.feature,
+    run_control.feature,
     webhooks.feature,
     notices.feature,
     keys.feature,

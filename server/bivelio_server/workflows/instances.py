@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from prometheus_client import Counter
+
 from bivelio_server.durable import cancel, spawn
 from bivelio_server.kit import json
 from bivelio_server.kit.caller import Caller
@@ -23,6 +25,7 @@ ADMIT_TASK: Final = "workflows.admit"
 #: Runs among what clients watch.
 WATCHED: Final = "workflow_instances"
 MAX_DEPTH: Final = 8
+ENDED: Final = Counter("bivelio_workflow_instances_ended_total", "Workflow runs that ended, by status.", ["status"])
 #: Nobody waits for the answer when these ask for a run: what it was refused for is kept as a run.
 _UNATTENDED: Final = frozenset({"event", "cron", "webhook"})
 

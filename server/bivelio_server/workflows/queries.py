@@ -1,11 +1,11 @@
 """Every query on workflows and their instances, each built from the caller."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, and_, exists, select
+from sqlalchemy import ColumnElement, Select, and_, exists, select
 from sqlalchemy.orm import defer
 
 from bivelio_server.kit.context import Context
@@ -15,7 +15,7 @@ from bivelio_server.kit.models import PageInput
 from bivelio_server.kit.rows import business, count_of, identity, only, page_of
 from bivelio_server.workflows.definition import Definition
 from bivelio_server.workflows.models import Instance, StepRecord, Workflow, WorkflowVersion
-from bivelio_server.workflows.schemas import InstanceList, InstanceProgress, WorkflowList
+from bivelio_server.workflows.schemas import InstanceFilter, InstanceList, InstanceProgress, WorkflowList
 from bivelio_server.workflows.versions import parse_definition
 
 _TO_RUN: Final = """
@@ -83,9 +83,9 @@ async def get(context: Context, workflow_id: str, *, field: str = "id", lock: bo
     return await only(context.session, query, workflow_id, field=field)
 
 
-async def require_known(context: Context, workflow_id: str) -> None:
+async def require_known(context: Context, workflow_id: str, *, field: str = "workflow_id") -> None:
     """Whether there is such a workflow, or was. Raises NotFound."""
-    await only(context.session, business(Workflow, context.caller), workflow_id, field="workflow_id")
+    await only(context.session, business(Workflow, context.caller), workflow_id, field=field)
 
 
 async def get_deleted(context: Context, workflow_id: str, *, since: datetime) -> Workflow:
@@ -215,15 +215,29 @@ async def get_progress(context: Context, instance_id: str) -> InstanceProgress:
 
 async def list_instances(context: Context, data: InstanceList) -> tuple[list[tuple[Instance, str]], int]:
     """A page of instances, each with its workflow's name. Raises NotFound; a deleted workflow still has its runs."""
-    query = _named(context)
-    if data.workflow_id is not None:
-        await require_known(context, data.workflow_id)
-        query = query.where(Instance.workflow_id == data.workflow_id)
-    if data.status is not None:
-        query = query.where(Instance.status == data.status)
+    await require_named(context, data)
+    query = _named(context).where(*_conditions(data))
     total = await count_of(context.session, query)
     page = query.order_by(Instance.started_at.desc(), Instance.id.desc()).limit(data.per_page).offset(data.offset)
     return [(row[0], row[1]) for row in await context.session.execute(page)], total
+
+
+async def require_named(context: Context, data: InstanceFilter, *, within: str = "") -> None:
+    """Raises NotFound when what the filter names does not exist."""
+    if data.workflow_id is not None:
+        await require_known(context, data.workflow_id, field=f"{within}workflow_id")
+    if data.parent_id is not None:
+        await only(context.session, business(Instance, context.caller), data.parent_id, field=f"{within}parent_id")
+
+
+async def count_instances(context: Context, data: InstanceFilter) -> int:
+    return await count_of(context.session, business(Instance, context.caller).where(*_conditions(data)))
+
+
+async def get_instance_locked(context: Context, instance_id: str) -> Instance:
+    """As it is now, kept so until the transaction ends. Raises NotFound."""
+    query = business(Instance, context.caller).with_for_update().execution_options(populate_existing=True)
+    return await only(context.session, query, instance_id, field="instance_id")
 
 
 async def step_marks(context: Context, instance_id: str) -> dict[str, Any]:
@@ -253,6 +267,19 @@ def _steps(context: Context, instance_id: str) -> Select[StepRecord]:
         StepRecord.environment == context.caller.environment.value,
         StepRecord.instance_id == instance_id,
     )
+
+
+def _conditions(data: InstanceFilter) -> Iterator[ColumnElement[bool]]:
+    if data.workflow_id is not None:
+        yield Instance.workflow_id == data.workflow_id
+    if data.statuses is not None:
+        yield Instance.status.in_(data.statuses)
+    if data.started_after is not None:
+        yield Instance.started_at > data.started_after
+    if data.started_before is not None:
+        yield Instance.started_at < data.started_before
+    if data.parent_id is not None:
+        yield Instance.parent_id == data.parent_id
 
 
 def _present(context: Context) -> Select[Workflow]:

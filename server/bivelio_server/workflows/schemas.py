@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from bivelio_server.kit.models import FreeObject, Id, Input, Name, Output, PageInput, Pagination
+from bivelio_server.kit.models import FreeObject, Id, Input, Name, Output, PageInput, Pagination, Timestamp
 from bivelio_server.workflows.definition import MAX_LIST, Definition, ManualTrigger, Seconds, Steps, Trigger
 
 Status = Literal["draft", "active", "paused"]
@@ -118,9 +118,33 @@ class WorkflowExecute(Input):
     async_: bool = Field(True, alias="async")
 
 
-class InstanceList(PageInput):
+def _one_or_many(given: Any) -> str:
+    return "<many>" if isinstance(given, list) else "<one>"
+
+
+Statuses = Annotated[
+    Annotated[InstanceStatus, Tag("<one>")]
+    | Annotated[Annotated[list[InstanceStatus], Field(min_length=1, max_length=6)], Tag("<many>")],
+    Discriminator(_one_or_many),
+]
+
+
+class InstanceFilter(Input):
+    """`status`: one, or several of them. `parent_id`: the runs that steps of this one have started."""
+
     workflow_id: Id | None = None
-    status: InstanceStatus | None = None
+    status: Statuses | None = None
+    started_after: Timestamp | None = None
+    started_before: Timestamp | None = None
+    parent_id: Id | None = None
+
+    @property
+    def statuses(self) -> list[InstanceStatus] | None:
+        return [self.status] if isinstance(self.status, str) else self.status
+
+
+class InstanceList(InstanceFilter, PageInput):
+    pass
 
 
 class InstanceReference(Input):

@@ -1,20 +1,15 @@
 """Steps that call the outside: prepared and recorded once, the call repeated with the same key."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterator
 
-import httpx2
 import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from bivelio_server.app import FEATURES, HANDLERS, create_app
-from bivelio_server.installation import Installation
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.errors import IntegrationFailed, IntegrationRefused
-from bivelio_server.kit.operations import Catalogue
 from bivelio_server.workflows.instances import TASK
 from bivelio_server.workflows.running.walker import DEFAULT_RETRY
 from tests.workflows.arranging import (
@@ -31,7 +26,6 @@ from tests.workflows.arranging import (
     workflow,
 )
 from tests.workflows.couriers import Courier
-from tests.working import working
 from tests.world import Client, Organization
 
 pytestmark = pytest.mark.anyio
@@ -52,26 +46,6 @@ async def refuse() -> None:
 
 async def mistake() -> None:
     raise ZeroDivisionError
-
-
-@pytest.fixture
-def courier() -> Courier:
-    return Courier()
-
-
-@pytest.fixture
-async def depot(services: Services, courier: Courier) -> AsyncIterator[Services]:
-    """The services with couriers among their features, and a worker."""
-    depot = replace(services, catalogue=Catalogue((*FEATURES, courier.feature())))
-    async with working(depot, HANDLERS):
-        yield depot
-
-
-@pytest.fixture
-async def client(depot: Services, installation: Installation, acme: Organization) -> AsyncIterator[Client]:
-    transport = httpx2.ASGITransport(app=create_app(depot, installation))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://bivelio.test") as http:
-        yield Client(http, acme.live.headers)
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,9 @@ from bivelio_server.kit import json
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.rows import identity
 
+#: Beyond the lease: a stopped worker's session is ended after that, see durable.enter.
+_SPARE_SECONDS: Final = 5
+_BE_PATIENT: Final = "select set_config('lock_timeout', %(longest)s, true)"
 _TASKS: Final = """
     select task_id from workflow_instances
      where org_id = %(org_id)s and environment = %(environment)s and id = any (%(ids)s) and finished_at is null
@@ -81,6 +84,12 @@ class CancelledRun(NamedTuple):
     parent_id: str | None
     parent_path: str | None
     steps: list[tuple[str, str]]
+
+
+async def be_patient(context: Context) -> None:
+    """Wait as long as it takes for a run whose worker has stopped in the middle of a transaction to be free."""
+    seconds = context.services.settings.lease_seconds + _SPARE_SECONDS
+    await context.session.run(_BE_PATIENT, {"longest": f"{seconds}s"})
 
 
 async def tasks_of(context: Context, instance_ids: Sequence[str]) -> list[UUID]:

@@ -9,6 +9,7 @@ from bivelio_server.kit.text import DEFAULT_LANGUAGE, Text
 from bivelio_server.workflows.approvals import asking
 from bivelio_server.workflows.control import queries
 from bivelio_server.workflows.control.queries import CancelledRun
+from bivelio_server.workflows.instances import ENDED, admit_next
 
 #: Called with the instance's id and the paths of the steps.
 LetGo: TypeAlias = Callable[[Context, str, Sequence[str]], Awaitable[None]]
@@ -30,36 +31,33 @@ def holds_something(kind: str) -> bool:
 
 
 async def cancel_runs(context: Context, instance_ids: Sequence[str], error: dict[str, Any]) -> list[CancelledRun]:
-    """Cancel those that have not ended, and level by level the runs that they wait for. `error` is what they show.
-
-    Their tasks come first: a run locks its task before its rows.
-    """
-    tasks = await queries.tasks_of(context, instance_ids)
-    await cancel_all(context, tasks)
-    cancelled = await queries.cancel(context, instance_ids, tasks, error)
-    await _cancel_below(context, cancelled)
+    """Cancel those that have not ended, with `error`, and level by level the runs that they wait for; all of them."""
+    level = await _cancel_level(context, instance_ids, error)
+    cancelled: list[CancelledRun] = []
+    while level:
+        cancelled += level
+        waiting = [(run.id, path) for run in level for path, kind in run.steps if kind == _RUN_WORKFLOW]
+        found = [] if len(cancelled) >= MOST_AT_ONCE else await queries.children(context, waiting, MOST_AT_ONCE)
+        if waiting and (len(cancelled) >= MOST_AT_ONCE or len(found) == MOST_AT_ONCE):
+            await _leave_children(context, {instance_id for instance_id, _ in waiting})
+        level = await _cancel_level(context, found, _NOT_WAITED_FOR) if found else []
     return cancelled
 
 
-async def _cancel_below(context: Context, cancelled: Sequence[CancelledRun]) -> None:
-    level, done = cancelled, len(cancelled)
-    while level:
-        for run in level:
-            await let_go(context, run.id, [step for step in run.steps if step[1] != _RUN_WORKFLOW])
-        waiting = [(run.id, path) for run in level for path, kind in run.steps if kind == _RUN_WORKFLOW]
-        if done >= MOST_AT_ONCE:
-            await _leave(context, {instance_id for instance_id, _ in waiting})
-            return
-        found = await queries.children(context, waiting, MOST_AT_ONCE)
-        if len(found) == MOST_AT_ONCE:
-            await _leave(context, {instance_id for instance_id, _ in waiting})
-        tasks = await queries.tasks_of(context, found)
-        await cancel_all(context, tasks)
-        level = await queries.cancel(context, found, tasks, _NOT_WAITED_FOR)
-        done += len(level)
+async def _cancel_level(context: Context, instance_ids: Sequence[str], error: dict[str, Any]) -> list[CancelledRun]:
+    """Their tasks come first: a run locks its task before its rows."""
+    tasks = await queries.tasks_of(context, instance_ids)
+    await cancel_all(context, tasks)
+    cancelled = await queries.cancel(context, instance_ids, tasks, error)
+    for run in cancelled:
+        await let_go(context, run.id, [step for step in run.steps if step[1] != _RUN_WORKFLOW])
+    for workflow_id in sorted({run.workflow_id for run in cancelled}):
+        await admit_next(context, workflow_id)
+    ENDED.labels("cancelled").inc(len(cancelled))
+    return cancelled
 
 
-async def _leave(context: Context, instance_ids: set[str]) -> None:
+async def _leave_children(context: Context, instance_ids: set[str]) -> None:
     for instance_id in sorted(instance_ids):
         await spawn(context, CHILDREN_TASK, {"instance_id": instance_id})
 
@@ -81,7 +79,7 @@ async def _cancel_children(context: Context, instance_id: str, paths: Sequence[s
     found = await queries.children(context, [(instance_id, path) for path in paths], MOST_AT_ONCE)
     await cancel_runs(context, found, _NOT_WAITED_FOR)
     if len(found) == MOST_AT_ONCE:
-        await _leave(context, {instance_id})
+        await _leave_children(context, {instance_id})
 
 
 def _by_kind(steps: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Final
-
-from prometheus_client import Counter
+from typing import Any
 
 from bivelio_server.durable import Run
 from bivelio_server.events.recording import record
@@ -13,7 +11,7 @@ from bivelio_server.workflows.control.waking import tell_parent
 from bivelio_server.workflows.definition import Step
 from bivelio_server.workflows.events import COMPLETED, FAILED
 from bivelio_server.workflows.expressions import ExpressionError
-from bivelio_server.workflows.instances import admit_next, finished_topic
+from bivelio_server.workflows.instances import ENDED, admit_next, finished_topic
 from bivelio_server.workflows.running.failures import (
     Asleep,
     OutOfTime,
@@ -27,8 +25,6 @@ from bivelio_server.workflows.running.recording import Recording
 from bivelio_server.workflows.running.scope import Scope
 from bivelio_server.workflows.running.walker import Walker
 from bivelio_server.workflows.schemas import FinishedInstance
-
-ENDED: Final = Counter("bivelio_workflow_instances_ended_total", "Workflow runs that ended, by status.", ["status"])
 
 
 async def run_instance(run: Run) -> None:
