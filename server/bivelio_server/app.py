@@ -75,14 +75,14 @@ from bivelio_server.webhooks import delivery, queueing
 from bivelio_server.webhooks import operations as webhooks
 from bivelio_server.webhooks.documentation import event_models, event_webhooks
 from bivelio_server.workflows import events as workflow_events
-from bivelio_server.workflows import instances, live, triggers, watching
+from bivelio_server.workflows import instances, live, watching
 from bivelio_server.workflows import operations as workflows
 from bivelio_server.workflows.approvals import events as approval_events
 from bivelio_server.workflows.approvals import mailing as approval_mailing
 from bivelio_server.workflows.approvals import operations as approvals
-from bivelio_server.workflows.library import exchange as workflow_exchange
 from bivelio_server.workflows.control import operations as run_control
 from bivelio_server.workflows.control import waking
+from bivelio_server.workflows.library import exchange as workflow_exchange
 from bivelio_server.workflows.library import operations as workflow_versions
 from bivelio_server.workflows.running import abandoned
 from bivelio_server.workflows.running.execution import run_instance

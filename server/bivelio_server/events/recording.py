@@ -1,6 +1,7 @@
 """Recording an event in the transaction that causes it, and calling those who listen."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -57,7 +58,7 @@ async def record(context: Context, definition: EventDefinition, data: Output) ->
     return event
 
 
-async def subscribe(context: Context, kind: str, subscriber_id: str, events: list[str]) -> None:
+async def subscribe(context: Context, kind: str, subscriber_id: str, events: Sequence[str]) -> None:
     """Let `subscriber_id` react to exactly these events from now on."""
     whose = {**identity(context.caller), "kind": kind, "subscriber_id": subscriber_id}
     await unsubscribe(context.session, **whose)

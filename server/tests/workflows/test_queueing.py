@@ -1,6 +1,7 @@
 """Workflows whose runs wait for one another."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import psycopg
@@ -10,7 +11,6 @@ from bivelio_server.app import HANDLERS
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
 from bivelio_server.workflows import instances as starting
-from tests.working import working
 from tests.workflows.arranging import (
     HELLO,
     Json,
@@ -24,6 +24,7 @@ from tests.workflows.arranging import (
     until,
     workflow,
 )
+from tests.working import working
 from tests.world import Client, Organization
 
 pytestmark = pytest.mark.anyio
@@ -63,7 +64,7 @@ async def test_twenty_at_once_run_one_after_another(acme: Organization, owner: p
     times = owner.execute(
         "select started_at, finished_at from workflow_instances where org_id = %s order by started_at", (acme.id,)
     ).fetchall()
-    assert all(begins >= end for (_, end), (begins, _) in zip(times, times[1:], strict=False))
+    assert all(begins >= end for (_, end), (begins, _) in itertools.pairwise(times))
     assert {found["status"] for found in await instances(acme.live)} == {"completed"}
 
 
