@@ -84,6 +84,7 @@ from bivelio_server.workflows.control import operations as run_control
 from bivelio_server.workflows.control import waking
 from bivelio_server.workflows.library import exchange as workflow_exchange
 from bivelio_server.workflows.library import operations as workflow_versions
+from bivelio_server.workflows.library import starting_points as workflow_templates
 from bivelio_server.workflows.running import abandoned
 from bivelio_server.workflows.running.execution import run_instance
 from bivelio_server.workflows.triggers import events as event_triggers
@@ -95,6 +96,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     workflows.feature,
     workflow_versions.feature,
     workflow_exchange.feature,
+    workflow_templates.feature,
     live.feature,
     approvals.feature,
     run_control.feature,

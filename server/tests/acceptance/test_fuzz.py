@@ -112,6 +112,8 @@ class Known:
             "/v1/workflows/compare_versions": lambda: {"id": workflow, "from": 1, "to": 1},
             "/v1/workflows/restore_version": lambda: {"id": workflow, "version": 1},
             "/v1/workflows/export": lambda: {"id": workflow},
+            "/v1/workflows/get_template": lambda: {"id": "welcome_client"},
+            "/v1/workflows/create_from_template": lambda: {"template_id": "welcome_client"},
             "/v1/workflows/execute": lambda: {"workflow_id": self._make_workflow()},
             "/v1/workflows/get_instance": lambda: {"instance_id": self._make_run()},
             "/v1/workflows/watch_instance": lambda: {"instance_id": self._make_run()},

@@ -34,7 +34,8 @@ class Sample:
     hold every id-like field of the operation's input (`id`, `…_id`, `…_ids`), except those named in `not_ours`, which
     are ids of outside systems. `of_organization` says that live and sandbox share the resource, as they share members.
     `environment` is the one in which it may be called at all. `ends_organization`: there is none left afterwards.
-    `refused_to_owner`: it is a 409 for the owner.
+    `refused_to_owner`: it is a 409 for the owner. `reaches_further`: what it makes does more than its own resource's
+    scopes allow.
     """
 
     arrange: Callable[[Scene], Awaitable[dict[str, Any]]]
@@ -43,6 +44,7 @@ class Sample:
     environment: Environment = Environment.live
     ends_organization: bool = False
     refused_to_owner: bool = False
+    reaches_further: bool = False
 
 
 Samples: TypeAlias = Mapping[str, Sample]

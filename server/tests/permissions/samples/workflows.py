@@ -109,6 +109,11 @@ SAMPLES: Final[Samples] = {
     "workflows.restore_version": Sample(_version),
     "workflows.export": Sample(_reference),
     "workflows.import": Sample(fixed({"document": _DOCUMENT}).arrange, not_ours=_OF_STEPS | {"id"}),
+    "workflows.list_templates": fixed({}),
+    "workflows.get_template": Sample(fixed({"id": "welcome_client"}).arrange, not_ours=frozenset({"id"})),
+    "workflows.create_from_template": Sample(
+        fixed({"template_id": "welcome_client"}).arrange, not_ours=frozenset({"template_id"}), reaches_further=True
+    ),
     "workflows.execute": Sample(_execute),
     "workflows.list_instances": Sample(_runs),
     "workflows.get_instance": Sample(_run_reference),
