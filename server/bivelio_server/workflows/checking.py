@@ -1,7 +1,8 @@
 """Checking a definition when it is saved: every problem located (`steps[2].then[0].with.email`)."""
 
+import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -47,9 +48,10 @@ MAX_NESTING: Final = 10
 _ROOTS: Final = frozenset({"input", "steps", "run", "now"})
 
 
-def check_definition(definition: Definition, catalogue: Catalogue) -> None:
-    """Raises ValidationFailed with every problem found."""
-    problems = list(islice(_problems(definition, catalogue), MAX_PROBLEMS))
+def check_definition(definition: Definition, catalogue: Catalogue, api_version: str | None = None) -> None:
+    """`api_version`: that of the API which the steps were written for. Raises ValidationFailed with every problem."""
+    spoken = api_version or catalogue.versions.newest
+    problems = list(islice(_problems(definition, catalogue, spoken), MAX_PROBLEMS))
     if problems:
         raise ValidationFailed(problems)
 
@@ -82,30 +84,31 @@ def _operation_of(step: Step) -> str | None:
 @dataclass(slots=True)
 class _Scope:
     """What expressions may name at a place: roots, and the steps that may have been taken before. `ids` are all that
-    were met so far."""
+    were met so far, `api_version` is what the steps were written for."""
 
+    api_version: str
     roots: frozenset[str] = _ROOTS
     steps: set[str] = field(default_factory=set)
     ids: set[str] = field(default_factory=set)
 
     def knowing(self, *names: str) -> "_Scope":
         """With these roots besides; steps seen there are seen afterwards."""
-        return _Scope(self.roots.union(names), self.steps, self.ids)
+        return replace(self, roots=self.roots.union(names))
 
     def apart(self, *names: str) -> "_Scope":
         """With these roots besides; steps seen there are not seen afterwards."""
-        return _Scope(self.roots.union(names), set(self.steps), self.ids)
+        return replace(self, roots=self.roots.union(names), steps=set(self.steps))
 
 
-def _problems(definition: Definition, catalogue: Catalogue) -> Iterator[Problem]:
+def _problems(definition: Definition, catalogue: Catalogue, api_version: str) -> Iterator[Problem]:
     if sum(1 for _ in walk(definition)) > MAX_STEPS:
         yield Problem("steps", "max_items", _TOO_MANY)
         return
     if isinstance(definition.trigger, EventTrigger) and definition.trigger.if_ is not None:
-        yield from _condition(definition.trigger.if_, "trigger.if", _Scope(frozenset({"input", "now"})))
+        yield from _condition(definition.trigger.if_, "trigger.if", _Scope(api_version, frozenset({"input", "now"})))
     if definition.input_schema is not None:
         yield from schema_problems(definition.input_schema)
-    scope = _Scope()
+    scope = _Scope(api_version)
     yield from _list(definition.steps, "steps", scope, catalogue)
     if definition.output is not None:
         yield from _texts(definition.output, "output", scope)
@@ -131,7 +134,7 @@ def _step(step: Step, path: str, scope: _Scope, catalogue: Catalogue) -> Iterato
     yield from _own_texts(step, path, scope)
     match step:
         case OperationStep():
-            yield from _operation(step, path, catalogue)
+            yield from _operation(step, path, scope, catalogue)
         case ForEachStep():
             yield from _list(step.steps, f"{path}.steps", scope.apart(step.as_, "index"), catalogue)
         case WhileStep():
@@ -231,19 +234,20 @@ def _text(text: str, path: str, scope: _Scope) -> Iterator[Problem]:
             yield Problem(path, "reference", _UNKNOWN_STEP.format(id=reference[1]))
 
 
-def _operation(step: OperationStep, path: str, catalogue: Catalogue) -> Iterator[Problem]:
+def _operation(step: OperationStep, path: str, scope: _Scope, catalogue: Catalogue) -> Iterator[Problem]:
     operation = catalogue.named(step.uses)
     if operation is None or Door.workflow not in operation.doors:
         yield Problem(f"{path}.uses", "operation", _UNKNOWN_OPERATION.format(name=step.uses))
         return
     if step.with_.get("async") is False:
         yield Problem(f"{path}.with.async", "one_of", _NO_WAITING)
+    given = copy.deepcopy(step.with_)
     try:
-        operation.input.model_validate(step.with_)
+        operation.input.model_validate(catalogue.versions.input_data(scope.api_version, operation.name, given))
     except ValidationError as error:
         refused = validation_failed(error, within=f"{path}.with")
         for problem, item in zip(refused.problems, error.errors(), strict=False):
-            if not _is_rendered_later(step.with_, item):
+            if not _is_rendered_later(given, item):
                 yield problem
 
 

@@ -101,7 +101,7 @@ def freeze_rights(context: Context, version: WorkflowVersion) -> None:
 
 def _check(context: Context, content: Content, within: str) -> None:
     try:
-        check_definition(content.definition, context.services.catalogue)
+        check_definition(content.definition, context.services.catalogue, content.api_version)
     except ValidationFailed as error:
         if not within:
             raise

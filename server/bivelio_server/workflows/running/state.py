@@ -22,7 +22,7 @@ _HOLDING_STEPS: Final = frozenset({"if", "switch", "for_each", "while"})
 _LOAD: Final = """
     select i.org_id, i.environment, i.id, i.workflow_id, w.name as workflow_name, w.concurrency, i.version,
            i.input, i.depth, i.started_at, i.total_steps, i.finished_at, i.paused_at, i.retried_at, i.parent_id,
-           i.parent_path, v.activated_by, v.activated_rights,
+           i.parent_path, v.activated_by, v.activated_rights, v.api_version,
            (select o.timezone from organizations o where o.id = i.org_id) as timezone,
            p.scopes, p.user_id, p.role, p.plan, p.key_type,
            (select coalesce(jsonb_agg(jsonb_build_object(
@@ -132,6 +132,8 @@ class RunState:
     timezone: str
     activated_by: str | None
     activated_rights: frozenset[str]
+    #: Of the API that the definition was written for.
+    api_version: str
     caller: Caller
     #: When it was last retried: what may take some time has it anew since.
     retried_at: datetime | None = None
@@ -212,6 +214,7 @@ async def load(session: Transaction, run: Run) -> RunState | None:
         timezone=row.timezone,
         activated_by=row.activated_by,
         activated_rights=rights,
+        api_version=row.api_version,
         caller=_caller(run, row.workflow_id, row.activated_by, rights, row),
         steps={item["path"]: StepState.stored(item) for item in row.steps},
     )

@@ -1,5 +1,6 @@
 """Any operation as a step: the same handler as behind HTTP, with the workflow's rights."""
 
+import copy
 import hashlib
 from typing import Any
 
@@ -9,7 +10,7 @@ from bivelio_server.durable import TooNew
 from bivelio_server.kit.door import insufficient_scope
 from bivelio_server.kit.errors import IntegrationFailed, NotFound
 from bivelio_server.kit.execution import Outside, handle
-from bivelio_server.kit.models import Input
+from bivelio_server.kit.models import Input, Output
 from bivelio_server.kit.operations import InOneTransaction, Operation, ThroughOutside
 from bivelio_server.kit.origin import Door
 from bivelio_server.kit.validation import validation_failed
@@ -50,8 +51,10 @@ async def _input(
     progress: Progress, operation: Operation, step: OperationStep, state: StepState, scope: Scope
 ) -> Input:
     state.input = await progress.render(step.with_, "with", scope)
+    versions, spoken = progress.services.catalogue.versions, progress.state.api_version
+    given = state.input if spoken == versions.newest else copy.deepcopy(state.input)
     try:
-        return operation.input.model_validate(state.input)
+        return operation.input.model_validate(versions.input_data(spoken, operation.name, given))
     except ValidationError as error:
         raise validation_failed(error, within="with") from None
 
@@ -64,7 +67,7 @@ async def _in_one_transaction(
     progress.effect_of = state.path
     output = await handle(context, operation, body, data)
     state.attempts += 1
-    progress.complete(state, output.model_dump())
+    _complete(progress, operation, output, state)
 
 
 async def _prepare(progress: Progress, outside: Outside, data: Input, state: StepState) -> None:
@@ -98,7 +101,13 @@ async def _through_outside(progress: Progress, outside: Outside, state: StepStat
     progress.effect_of = state.path
     output = await outside.record(context, prepared, outcome)
     state.attempts += 1
-    progress.complete(state, output.model_dump())
+    _complete(progress, outside.operation, output, state)
+
+
+def _complete(progress: Progress, operation: Operation, output: Output, state: StepState) -> None:
+    """The output as the version of the API shows it that the definition was written for."""
+    versions, spoken = progress.services.catalogue.versions, progress.state.api_version
+    progress.complete(state, versions.output_data(spoken, operation.name, output.model_dump()))
 
 
 def _require_right(granted: bool, operation: Operation) -> None:
