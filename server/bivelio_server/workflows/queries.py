@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select
 from sqlalchemy.orm import defer
 
 from bivelio_server.kit.context import Context
@@ -13,6 +13,7 @@ from bivelio_server.kit.errors import NotFound
 from bivelio_server.kit.ids import is_well_formed
 from bivelio_server.kit.models import PageInput
 from bivelio_server.kit.rows import business, count_of, identity, only, page_of
+from bivelio_server.kit.search import search_words
 from bivelio_server.workflows.definition import Definition
 from bivelio_server.workflows.models import Instance, StepRecord, Workflow, WorkflowVersion
 from bivelio_server.workflows.schemas import InstanceFilter, InstanceList, InstanceProgress, WorkflowList
@@ -141,6 +142,10 @@ async def list_workflows(
     query = _deleted(context, since=deleted_after) if data.deleted else _present(context)
     if data.status is not None:
         query = query.where(Workflow.status == data.status)
+    if data.trigger_type is not None:
+        query = query.where(Workflow.trigger_type == data.trigger_type)
+    for word in search_words(data.search):
+        query = query.where(_words().like(f"%{word}%"))
     return await page_of(context.session, query.order_by(Workflow.created_at.desc(), Workflow.id.desc()), data)
 
 
@@ -280,6 +285,12 @@ def _conditions(data: InstanceFilter) -> Iterator[ColumnElement[bool]]:
         yield Instance.started_at < data.started_before
     if data.parent_id is not None:
         yield Instance.parent_id == data.parent_id
+
+
+def _words() -> ColumnElement[str]:
+    """Name and description as search compares them; an organisation has few enough workflows to look at each."""
+    text = func.concat(Workflow.name, " ", Workflow.description)
+    return func.translate(func.lower(text), "áàâäãéèêëíìîïóòôöõúùûüñç", "aaaaaeeeeiiiiooooouuuunc")
 
 
 def _present(context: Context) -> Select[Workflow]:

@@ -21,7 +21,11 @@ IfVersion = Annotated[int | None, Field(ge=1, description="Refuse (409) when the
 
 
 class WorkflowList(PageInput):
+    """`search` looks in name and description, whatever the accents and case."""
+
+    search: str | None = Field(None, max_length=200, examples=["bienvenida"])
     status: Status | None = None
+    trigger_type: Literal["manual", "event", "cron", "webhook"] | None = None
     deleted: bool = Field(False, description="List the deleted workflows instead, those that `restore` brings back.")
 
 

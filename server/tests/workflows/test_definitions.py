@@ -101,6 +101,35 @@ async def test_a_list_may_be_of_one_status(acme: Organization, hello: dict[str, 
     assert listed == {"active": [hello["id"]], "draft": [draft["id"]], "paused": [paused["id"]]}
 
 
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("dia", ["Cierre del día"]),
+        ("DÍA cierre", ["Cierre del día"]),
+        ("gestoria", ["Aviso"]),
+        ("100%", ["Aviso"]),
+        ("100_", []),
+        ("aviso cierre", []),
+        ("  ", ["Aviso", "Cierre del día"]),
+    ],
+)
+async def test_a_list_may_be_searched(acme: Organization, search: str, found: list[str]) -> None:
+    await workflow(acme.live, HELLO, name="Cierre del día")
+    await workflow(acme.live, HELLO, name="Aviso", description="A la Gestoría, al 100%")
+
+    page = await acme.live.call(LIST, {"search": search})
+
+    assert [one["name"] for one in page["workflows"]] == found
+
+
+async def test_a_list_may_be_of_one_kind_of_trigger(acme: Organization, hello: dict[str, Any]) -> None:
+    other = await workflow(acme.live, HELLO, **on("contact.created"))
+
+    listed = {kind: await _ids(acme.live, trigger_type=kind) for kind in ("manual", "event", "cron")}
+
+    assert listed == {"manual": [hello["id"]], "event": [other["id"]], "cron": []}
+
+
 async def test_an_update_is_a_new_version_of_what_was_given(acme: Organization, hello: dict[str, Any]) -> None:
     changed = await acme.live.call(UPDATE, {"id": hello["id"], "name": "Bienvenida"})
 
