@@ -12,12 +12,13 @@ from bivelio_server.workflows.expressions.errors import (
 from bivelio_server.workflows.expressions.functions import FUNCTIONS, METHODS
 from bivelio_server.workflows.expressions.limits import (
     ABSORBED_STEPS,
+    BINDING_STEPS,
     CALL_STEPS,
     OPERATION_STEPS,
     Budget,
     too_deep,
 )
-from bivelio_server.workflows.expressions.macros import clause, macro, settled
+from bivelio_server.workflows.expressions.macros import macro, settled
 from bivelio_server.workflows.expressions.numbers import negate
 from bivelio_server.workflows.expressions.operations import (
     OPERATORS,
@@ -32,6 +33,7 @@ from bivelio_server.workflows.expressions.syntax import (
     Call,
     Choice,
     Expression,
+    Fallback,
     Field,
     Has,
     Index,
@@ -139,8 +141,7 @@ def _operation(node: Operation, scope: Scope) -> Value:
 
 @rule(Junction)
 def _junction(node: Junction, scope: Scope) -> Value:
-    operator = "||" if node.settles else "&&"
-    return settled(node.settles, (clause(part, operator, scope) for part in node.clauses))
+    return settled(node.settles, node.clauses, "||" if node.settles else "&&", scope)
 
 
 @rule(Choice)
@@ -196,9 +197,23 @@ def _call(node: Call, scope: Scope) -> Value:
         raise unfit(node.name, *(error.args or arguments)) from None
 
 
+@rule(Fallback)
+def _fallback(node: Fallback, scope: Scope) -> Value:
+    held = scope.value(node.target)
+    if not isinstance(held, Maybe):
+        raise unfit("orValue" if node.unwraps else "or", held)
+    if held.present:
+        return held.value if node.unwraps else held
+    other = scope.value(node.other)
+    if not node.unwraps and not isinstance(other, Maybe):
+        raise unfit("or", other)
+    return other
+
+
 @rule(Binding)
 def _binding(node: Binding, scope: Scope) -> Value:
     """As in CEL, a value that fails matters only where its name is read."""
+    scope.budget.spend(BINDING_STEPS)
     outer, names = scope.names, dict(scope.names)
     try:
         names[node.name] = scope.value(node.value)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from bivelio_server.workflows.expressions.errors import EvaluationError, NoOverloadError, shown
 from bivelio_server.workflows.expressions.functions.ordering import positions_in_order
-from bivelio_server.workflows.expressions.limits import ABSORBED_STEPS, CONTAINER_BYTES, MEMBER_BYTES
+from bivelio_server.workflows.expressions.limits import ABSORBED_STEPS, CONTAINER_BYTES, MEMBER_BYTES, ROUND_STEPS
 from bivelio_server.workflows.expressions.scope import Scope, unfit
 from bivelio_server.workflows.expressions.syntax import Macro, Node
 from bivelio_server.workflows.expressions.values import NONE, Maybe, Value, adopt, keys_of
@@ -22,7 +22,21 @@ def macro(node: Macro, scope: Scope) -> Value:
         scope.names = outer
 
 
-def clause(node: Node, operator: str, scope: Scope) -> bool | EvaluationError:
+def settled(settles: bool, clauses: Iterable[Node], operator: str, scope: Scope) -> bool:
+    """CEL's `||` (settled by true) and `&&` (by false): a failed clause counts only when no other settles."""
+    failure: EvaluationError | None = None
+    for node in clauses:
+        outcome = _clause(node, operator, scope)
+        if outcome is settles:
+            return settles
+        if isinstance(outcome, EvaluationError):
+            failure = failure or outcome
+    if failure:
+        raise failure
+    return not settles
+
+
+def _clause(node: Node, operator: str, scope: Scope) -> bool | EvaluationError:
     """The truth of a clause, or why it has none, for the caller to absorb."""
     try:
         value = scope.value(node)
@@ -36,22 +50,11 @@ def clause(node: Node, operator: str, scope: Scope) -> bool | EvaluationError:
     return failure
 
 
-def settled(settles: bool, clauses: Iterable[bool | EvaluationError]) -> bool:
-    """CEL's `||` (settled by true) and `&&` (by false): a failed clause counts only when no other settles."""
-    failure: EvaluationError | None = None
-    for outcome in clauses:
-        if outcome is settles:
-            return settles
-        if isinstance(outcome, EvaluationError):
-            failure = failure or outcome
-    if failure:
-        raise failure
-    return not settles
-
-
 def _rounds(node: Macro, target: Value, scope: Scope) -> Iterator[Value]:
     *first, last = node.variables
+    steps = ROUND_STEPS * len(node.variables)
     for key, item in _members(node, target, scope):
+        scope.budget.steps -= steps  # the next node looks at what is left
         for name in first:
             scope.names[name] = key
         scope.names[last] = value = adopt(item)
@@ -71,11 +74,11 @@ def _members(node: Macro, target: Value, scope: Scope) -> Iterable[tuple[Value, 
 
 
 def _all(node: Macro, rounds: _Rounds, scope: Scope) -> Value:
-    return settled(False, (clause(_condition(node), node.kind, scope) for _ in rounds))
+    return settled(False, (_condition(node) for _ in rounds), node.kind, scope)
 
 
 def _exists(node: Macro, rounds: _Rounds, scope: Scope) -> Value:
-    return settled(True, (clause(_condition(node), node.kind, scope) for _ in rounds))
+    return settled(True, (_condition(node) for _ in rounds), node.kind, scope)
 
 
 def _exists_one(node: Macro, rounds: _Rounds, scope: Scope) -> Value:

@@ -67,6 +67,8 @@ def item_if_any(target: Value, key: Value, budget: Budget) -> Maybe:
     if isinstance(target, list):
         position = _position(target, key)
         return NONE if position is None else Maybe(True, adopt(target[position]))
+    if isinstance(target, dict) and not isinstance(key, str):
+        return NONE
     name = _key(target, key, budget)
     return NONE if name is None else field_if_any(target, name)
 

@@ -23,6 +23,7 @@ from bivelio_server.workflows.expressions.syntax import (
     Call,
     Choice,
     Expression,
+    Fallback,
     Field,
     Has,
     Index,
@@ -191,6 +192,9 @@ class _Parser:
             return self._call(name, arguments, f"{space}.{name.text}")
         if name.text in MACRO_FORMS:
             return self._macro(name, target, arguments)
+        if name.text in {"or", "orValue"} and len(arguments) == 1:
+            depth = _above(target, *arguments)
+            return self._grown(Fallback(name.start + 1, depth, target, arguments[0], name.text == "orValue"))
         return self._call(name, (target, *arguments), method=True)
 
     def _primary(self) -> Node:

@@ -9,6 +9,7 @@ from bivelio_server.workflows.expressions.syntax import (
     Call,
     Choice,
     Expression,
+    Fallback,
     Field,
     Has,
     Index,
@@ -87,6 +88,7 @@ _CHILDREN: dict[type[Node], Callable[[Node], Iterable[Node]]] = {}
 _kind(Field, lambda node: (node.target,))
 _kind(Has, lambda node: (node.target,))
 _kind(Macro, lambda node: (node.target,))
+_kind(Fallback, lambda node: (node.target, node.other))
 _kind(Binding, lambda node: (node.value,))
 _kind(Index, lambda node: (node.target, node.key))
 _kind(Operation, lambda node: (node.left, node.right))

@@ -131,6 +131,15 @@ class Binding(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback(Node):
+    """`target.or(other)`, or `target.orValue(other)`: the other is evaluated only when the optional is empty."""
+
+    target: Node
+    other: Node
+    unwraps: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Expression:
     """A parsed source, immutable and shared by every run that uses it."""
 

@@ -119,14 +119,20 @@ def render_value(
 
 
 def references_of(value: object, path: str = "") -> set[Path]:
-    """The references of every string inside a JSON value; errors carry the path of the failing string."""
+    """The references of every string inside a JSON value; errors carry the path of the failing string.
+
+    What is too much to read here would be too much to render, too.
+    """
     found: set[Path] = set()
+    budget = Budget()
 
     def collect(text: str) -> JSONValue:
-        found.update(*(references(hole.expression) for hole in parse_template(text).holes))
+        for hole in parse_template(text).holes:
+            budget.spend(SOURCE_STEPS * len(hole.expression.source))
+            found.update(references(hole.expression))
         return None
 
-    _walked(value, path, collect, Budget(), 0)
+    _walked(value, path, collect, budget, 0)
     return found
 
 

@@ -1,12 +1,12 @@
 """The plain values of the language and what each can do: enter, compare, become text, leave as JSON."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from json import JSONEncoder
+from math import isfinite
 from types import NoneType
-from typing import Any, TypeAlias, TypeGuard, cast
+from typing import Any, NamedTuple, TypeAlias, TypeGuard, cast
 
 from bivelio_server.workflows.expressions.errors import EvaluationError, NoOverloadError, shown
 from bivelio_server.workflows.expressions.limits import (
@@ -14,6 +14,7 @@ from bivelio_server.workflows.expressions.limits import (
     MAX_DATA_DEPTH,
     MAX_INTEGER,
     MIN_INTEGER,
+    TIME_TEXT_STEPS,
     Budget,
     too_deep,
 )
@@ -27,8 +28,7 @@ Value: TypeAlias = "bool | int | Decimal | str | datetime | timedelta | list[obj
 """A value being worked on. Members of a list or map are adopted when they are reached, not before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Maybe:
+class Maybe(NamedTuple):
     """CEL's optional: a value that may be missing. It leaves as its value, or as null."""
 
     present: bool
@@ -65,13 +65,20 @@ def adopt(raw: object) -> Value:
         number = cast("int", raw)
         return number if MIN_INTEGER <= number <= MAX_INTEGER else _wide(number)
     if kind is float:
-        return bounded(repr(raw))
+        return _exact(cast("float", raw))
     if kind is Decimal:
         return bounded(cast("Decimal", raw))
     if kind is datetime:
         return in_utc(cast("datetime", raw))
     name = shown(kind.__name__)
     raise EvaluationError(f"Un dato de tipo «{name}» no es JSON.", f"A value of type “{name}” is not JSON.")
+
+
+def _exact(number: float) -> Decimal:
+    """The decimal that is shown for it, as JSON would write it."""
+    if isfinite(number):
+        return Decimal(repr(number))
+    raise EvaluationError("El número no es finito.", "The number is not finite.")
 
 
 def _wide(number: int) -> Decimal:
@@ -170,9 +177,7 @@ def exported(value: Value, budget: Budget, depth: int = 0) -> JSONValue:
     if isinstance(value, str):
         budget.allocate_text(len(value))
         return value
-    if isinstance(value, Maybe):
-        return exported(value.value, budget, depth)
-    return timestamp_text(value) if isinstance(value, datetime) else duration_text(value)
+    return exported(value.value, budget, depth) if isinstance(value, Maybe) else _time_text(value, budget)
 
 
 def text_of(value: Value, budget: Budget) -> str:
@@ -183,21 +188,24 @@ def text_of(value: Value, budget: Budget) -> str:
         return ""
     if isinstance(value, list | dict):
         return json_text(value, budget)
-    text = scalar_text(value)
+    text = scalar_text(value, budget)
     budget.allocate_text(len(text))
     return text
 
 
-def scalar_text(value: bool | Number | str | datetime | timedelta) -> str:
+def scalar_text(value: bool | Number | str | datetime | timedelta, budget: Budget) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, datetime):
-        return timestamp_text(value)
-    if isinstance(value, timedelta):
-        return duration_text(value)
+    if isinstance(value, datetime | timedelta):
+        return _time_text(value, budget)
     return number_text(value)
+
+
+def _time_text(value: datetime | timedelta, budget: Budget) -> str:
+    budget.spend(TIME_TEXT_STEPS)
+    return timestamp_text(value) if isinstance(value, datetime) else duration_text(value)
 
 
 def json_text(value: Value, budget: Budget, depth: int = 0) -> str:
@@ -216,7 +224,7 @@ def json_text(value: Value, budget: Budget, depth: int = 0) -> str:
         return json_text(value.value, budget, depth)
     if value is None:
         return "null"
-    text = scalar_text(value)
+    text = scalar_text(value, budget)
     budget.allocate_text(len(text))
     if not isinstance(value, str | datetime | timedelta):
         return text

@@ -73,7 +73,7 @@ def _plain(value: Value, budget: Budget, depth: int) -> str:
         budget.spend(len(value) * (1 + len(value).bit_length()))
         keys = sorted(keys_of(value, budget))
         return f"{{{', '.join([f'{key}: {_plain(adopt(value[key]), budget, depth + 1)}' for key in keys])}}}"
-    text = "null" if value is None else scalar_text(value)
+    text = "null" if value is None else scalar_text(value, budget)
     budget.allocate_text(len(text))
     return text
 
@@ -87,7 +87,7 @@ def _as_fixed(value: Value, decimals: int, _budget: Budget) -> str:
 
 
 def _as_scientific(value: Value, decimals: int, _budget: Budget) -> str:
-    number = Decimal(number_in(value))
+    number = Decimal(number_in(value)) or Decimal(0)
     digits = Context(prec=decimals + 1, rounding=ROUND_HALF_UP).plus(number)
     mantissa, _, exponent = format(digits, f".{decimals}e").partition("e")
     return f"{mantissa}e{int(exponent):+03}"

@@ -30,6 +30,7 @@ def _flatten(arguments: Sequence[Value], budget: Budget) -> Value:
         raise EvaluationError("Los niveles son cero o más.", "Levels are zero or more.")
     flat = list_in(arguments[0])
     for _ in range(min(levels, MAX_DATA_DEPTH)):
+        budget.spend(1 + len(flat) // 8)
         if not any(type(item) is list for item in flat):
             break
         flat = _flatter(flat, budget)

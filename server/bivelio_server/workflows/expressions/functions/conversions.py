@@ -113,16 +113,6 @@ def _value(value: Value) -> Value:
     return held.value
 
 
-def _or(arguments: Sequence[Value], _budget: Budget) -> Value:
-    first, second = map(_maybe, arguments)
-    return first if first.present else second
-
-
-def _or_value(arguments: Sequence[Value], _budget: Budget) -> Value:
-    held, other = arguments
-    return _maybe(held).value if _maybe(held).present else other
-
-
 def _unwrapped(arguments: Sequence[Value], budget: Budget) -> Value:
     """What the optionals of a list hold."""
     items = list_in(arguments[0])
@@ -156,8 +146,6 @@ METHODS: dict[str, Function] = {
     "size": Function(0, 0, simple(size)),
     "hasValue": Function(0, 0, simple(_has_value)),
     "value": Function(0, 0, simple(_value)),
-    "or": Function(1, 1, _or),
-    "orValue": Function(1, 1, _or_value),
     "unwrapOpt": Function(0, 0, _unwrapped),
 }
 EITHER: dict[str, Function] = {

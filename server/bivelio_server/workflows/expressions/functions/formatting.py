@@ -42,13 +42,14 @@ def _format_date(arguments: Sequence[Value], budget: Budget) -> Value:
     """In one of the locale's styles, or by a pattern such as `dd/MM/yyyy`."""
     style, locale = text_in(arguments[1]) if len(arguments) > 1 else "short", _locale(arguments[2:], budget)
     moment = on_calendar(arguments[0], arguments[3:], budget)
+    budget.spend(3 * len(style))
     return _paid(date_written(moment, locale.styles.get(style, style), locale), budget)
 
 
 def _parse_number(arguments: Sequence[Value], budget: Budget) -> Value:
     """`1.234,50 €`, as Spanish writes it, is 1234.50."""
     text, locale = text_in(arguments[0]), _locale(arguments[1:], budget)
-    budget.spend(FORMAT_STEPS)
+    budget.spend(FORMAT_STEPS + len(text) // 8)
     match = _AROUND.fullmatch(text) if len(text) <= MAX_NUMBER_TEXT else None
     if match:
         plain = match[2].translate({ord(locale.group): ".", ord(locale.point): ","})
@@ -61,7 +62,7 @@ def _parse_number(arguments: Sequence[Value], budget: Budget) -> Value:
 
 def _parse_date(arguments: Sequence[Value], budget: Budget) -> Value:
     text, pattern = text_in(arguments[0]), text_in(arguments[1])
-    budget.spend(FORMAT_STEPS)
+    budget.spend(FORMAT_STEPS + 3 * len(pattern))
     day = read_date(text, pattern, _locale(arguments[2:], budget))
     if day is None:
         raise EvaluationError(

@@ -6,7 +6,13 @@ from typing import cast
 from bivelio_server.kit import json
 from bivelio_server.workflows.expressions.errors import EvaluationError
 from bivelio_server.workflows.expressions.functions.arguments import Function, text_in
-from bivelio_server.workflows.expressions.limits import CONTAINER_BYTES, JSON_MEMBER_STEPS, MEMBER_BYTES, Budget
+from bivelio_server.workflows.expressions.limits import (
+    CONTAINER_BYTES,
+    JSON_MEMBER_STEPS,
+    JSON_STEPS,
+    MEMBER_BYTES,
+    Budget,
+)
 from bivelio_server.workflows.expressions.values import Value, adopt, json_text
 
 
@@ -18,7 +24,7 @@ def _decode(arguments: Sequence[Value], budget: Budget) -> Value:
     text = text_in(arguments[0])
     containers, members = text.count("[") + text.count("{"), text.count(",") + text.count(":")
     budget.scan(len(text) * 16)
-    budget.spend(JSON_MEMBER_STEPS * (containers + members + 1))
+    budget.spend(JSON_STEPS + JSON_MEMBER_STEPS * (containers + members))
     budget.allocate(len(text) + CONTAINER_BYTES * containers + 4 * MEMBER_BYTES * members)
     try:
         return adopt(cast("object", json.loads(text)))

@@ -21,7 +21,7 @@ from bivelio_server.workflows.expressions.functions.arguments import (
     simple,
     whole_in,
 )
-from bivelio_server.workflows.expressions.limits import COMPARISON_STEPS, MAX_DIGITS, Budget
+from bivelio_server.workflows.expressions.limits import COMPARISON_STEPS, MAX_DIGITS, ROUNDING_STEPS, Budget
 from bivelio_server.workflows.expressions.numbers import (
     CONTEXT,
     Number,
@@ -53,7 +53,8 @@ def _quantized(value: Decimal, digits: int) -> Decimal:
         return value  # more digits than there is room for, so there are none to lose
 
 
-def _round(arguments: Sequence[Value], _budget: Budget) -> Value:
+def _round(arguments: Sequence[Value], budget: Budget) -> Value:
+    budget.spend(ROUNDING_STEPS)
     value, *digits = arguments
     return rounded(number_in(value), whole_in(digits[0]) if digits else 0)
 
@@ -74,8 +75,9 @@ def _sign(value: Value) -> Value:
     return sign if isinstance(number, int) else Decimal(sign)
 
 
-def _sqrt(value: Value) -> Value:
-    return decimal_root(number_in(value))
+def _sqrt(arguments: Sequence[Value], budget: Budget) -> Value:
+    budget.spend(ROUNDING_STEPS)
+    return decimal_root(number_in(arguments[0]))
 
 
 def _extreme_number(arguments: Sequence[Value], budget: Budget, *, greatest: bool) -> Value:
@@ -123,6 +125,7 @@ def _total_length(lengths: Sequence[Value]) -> timedelta:
 
 
 def _average(arguments: Sequence[Value], budget: Budget) -> Value:
+    budget.spend(ROUNDING_STEPS)
     total = _sum(arguments, budget)
     items = list_in(arguments[0])
     _require_some(items)
@@ -145,7 +148,7 @@ FUNCTIONS: dict[str, Function] = {
     "math.trunc": _whole(ROUND_DOWN),
     "math.abs": Function(1, 1, simple(_abs)),
     "math.sign": Function(1, 1, simple(_sign)),
-    "math.sqrt": Function(1, 1, simple(_sqrt)),
+    "math.sqrt": Function(1, 1, _sqrt),
     "math.greatest": Function(1, MANY, partial(_extreme_number, greatest=True)),
     "math.least": Function(1, MANY, partial(_extreme_number, greatest=False)),
     "min": Function(1, MANY, partial(_extreme_of_all, greatest=False)),

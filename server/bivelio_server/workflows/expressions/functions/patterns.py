@@ -78,6 +78,7 @@ def _replace(arguments: Sequence[Value], budget: Budget) -> Value:
     for count, match in enumerate(_found(pattern, encoded, budget)):
         if count == limit:
             break
+        budget.spend(2 * len(pieces))
         new = b"".join((match.groups[piece] or b"") if isinstance(piece, int) else piece for piece in pieces)
         budget.allocate(len(new) + 2 * MEMBER_BYTES)
         built += (encoded[position : match.start], new)
@@ -109,7 +110,7 @@ def _found(pattern: _Pattern, text: bytes, budget: Budget) -> Iterator[_Match]:
     """The matches from the left, each paid for as if it had read the whole rest of the text."""
     position = 0
     while position <= len(text):
-        budget.spend(MATCH_STEPS + pattern.groups + pattern.work * (len(text) - position) // PATTERN_WORK_PER_STEP)
+        budget.spend(MATCH_STEPS + 2 * pattern.groups + pattern.work * (len(text) - position) // PATTERN_WORK_PER_STEP)
         match = pattern.search(text, position)
         if match is None:
             return
@@ -125,6 +126,7 @@ def _next_character(text: bytes, position: int) -> int:
 
 
 def _compiled(source: str, budget: Budget) -> _Pattern:
+    budget.spend(MATCH_STEPS)
     if source not in budget.patterns:
         budget.spend(PATTERN_STEPS)
         budget.patterns.add(source)
