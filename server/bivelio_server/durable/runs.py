@@ -67,7 +67,9 @@ class Run:
                     await session.run(_GET_ON, {"run_id": self.run_id, "claim": self.claim})
                 if self._ending is not None:
                     await session.commit_with(self._ending)
-            self._ended, self._gets_on = self._ending is not None, False
+            if self._gets_on:
+                self.lost, self._gets_on = 0, False
+            self._ended = self._ending is not None
         finally:
             self._session, self._ending = None, None
             if self._outside:
@@ -84,9 +86,8 @@ class Run:
         self._sleeps, self._wakes_at = True, when
 
     def get_on(self) -> None:
-        """What is committed next brings the run further: what was `lost` before counts no more."""
-        if self.lost:
-            self.lost, self._gets_on = 0, True
+        """What is committed next brings the run further: what was `lost` before counts no more from then on."""
+        self._gets_on = self.lost > 0
 
     @asynccontextmanager
     async def outside(self) -> AsyncIterator[None]:

@@ -205,8 +205,7 @@ async def test_a_run_that_gets_on_forgets_what_it_lost(workshop: Workshop) -> No
         seen.append(run.lost)
         async with run.transaction():
             run.get_on()
-        if len(seen) < 2:
-            raise ConnectionError
+        seen.append(run.lost)
 
     task = await workshop.ask("long")
     workshop.rows("select run_id from durable.claim('dead', 60, 1)")
@@ -215,4 +214,4 @@ async def test_a_run_that_gets_on_forgets_what_it_lost(workshop: Workshop) -> No
         await until(lambda: workshop.state(task) == "completed")
 
     assert seen == [1, 0]
-    assert workshop.rows("select attempt, lost from absurd.r_work order by 1") == [(1, 0), (2, 0), (3, 0)]
+    assert workshop.rows("select attempt, lost from absurd.r_work order by 1") == [(1, 0), (2, 0)]

@@ -1,8 +1,9 @@
 """Workers that kill themselves at a chosen moment: `python -m tests.workflows.mortal`.
 
-For each line `<number>` on its input it forks a worker that dies (SIGKILL) at that durable point, 0 for never, and prints
-`killed`, or `ended` once the worker saw a run end. Durable points are, in the order in which they come: a run was claimed;
-before and after each commit of a run, each call to the outside and each other word to the queue.
+For each line `<number>` on its input it forks a worker that dies (SIGKILL) at that durable point, 0 for never and -1
+for any call to the outside, and prints `killed`, or `ended` once the worker saw a run end. Durable points are, in the
+order in which they come: a run was claimed; before and after each commit of a run, each call to the outside and each
+other word to the queue.
 """
 
 import asyncio
@@ -12,9 +13,9 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
+import anyio
 from pydantic import SecretStr
 
 from bivelio_server.app import FEATURES, compose_services, opened
@@ -34,7 +35,7 @@ from tests.workflows.couriers import Courier, Prepared
 
 #: The environment of the process: the owner's database, the secret key, and a file for the keys of calls.
 DATABASE: Final = "MORTAL_DATABASE"
-SECRET: Final = "MORTAL_SECRET"  # noqa: S105 - the name of a variable
+SECRET: Final = "MORTAL_SECRET"
 CALLS: Final = "MORTAL_CALLS"
 _WORDS: Final = ("durable.finish", "durable.put_back", "durable.retry")
 
@@ -46,7 +47,14 @@ class Death:
 
     def may_strike(self) -> None:
         if next(self._points) == self._at:
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.strike()
+
+    def strike(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @property
+    def is_in_calls(self) -> bool:
+        return self._at < 0
 
     def around(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def mortal(*values: Any) -> Any:
@@ -78,15 +86,18 @@ class Death:
 class MortalCourier(Courier):
     def __init__(self, death: Death) -> None:
         super().__init__()
+        self._death = death
         self._call = death.around(self._note)
 
     async def _perform(self, call: OutgoingCall, prepared: Prepared) -> str:
+        if self._death.is_in_calls:
+            self._death.strike()
         await self._call(call.idempotency_key)
         return "receipt"
 
     async def _note(self, key: str) -> None:
-        with Path(os.environ[CALLS]).open("a") as calls:
-            calls.write(f"{key}\n")
+        async with await anyio.open_file(os.environ[CALLS], "a") as calls:
+            await calls.write(f"{key}\n")
 
 
 async def live(death: Death) -> None:
@@ -126,12 +137,15 @@ def main() -> None:
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
+            os.dup2(2, 1)  # what it logs is no answer
             death = Death(int(line))
             death.wait_at_the_database()
             asyncio.run(live(death))
             os._exit(0)
         _, status = os.waitpid(child, 0)
-        print({0: "ended", signal.SIGKILL: "killed"}.get(status, f"broke off with {status}"), flush=True)
+        how = {0: "ended", signal.SIGKILL: "killed"}.get(status, f"broke off with {status}")
+        sys.stdout.write(f"{how}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

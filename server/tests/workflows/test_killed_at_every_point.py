@@ -17,6 +17,7 @@ from bivelio_server.app import FEATURES, create_app
 from bivelio_server.installation import Installation
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.operations import Catalogue
+from bivelio_server.workflows.running.walker import MAX_LOST
 from tests.workflows import mortal
 from tests.workflows.arranging import Json, contact_names, create_contact, instance, started, workflow
 from tests.workflows.couriers import Courier
@@ -114,9 +115,32 @@ async def test_whatever_is_interrupted_is_done_once(
     assert point > POINTS_AT_LEAST
 
 
+async def test_a_step_that_kills_its_worker_again_and_again_fails(
+    client: Client, owner: psycopg.Connection, mortals: Mortals
+) -> None:
+    steps = [{"id": "named", "set": {"who": "Ana"}}, {"id": "again", "set": {"who": "Eva"}}, send("deadly")]
+    made = await workflow(client, contact("before"), *steps, contact("after"), on_error=[contact("handled")])
+    run = await started(client, made, to="Ana")
+
+    lives = ["killed"]
+    while lives[-1] == "killed":
+        lives.append(await mortals.live(-1))
+        _end_leases(owner)
+    found = await instance(client, run)
+
+    assert len(lives) <= MAX_LOST + 3, lives
+    assert (found["status"], found["error"]["path"]) == ("failed", "deadly")
+    assert "memory" in found["error"]["message_en"]
+    assert sorted(await contact_names(client)) == ["before", "handled", "prepared"]
+
+
+def _end_leases(owner: psycopg.Connection) -> None:
+    owner.execute("update absurd.r_work set claim_expires_at = now() where state = 'running'")
+
+
 async def _survive(client: Client, run: Json, owner: psycopg.Connection, mortals: Mortals) -> None:
     """Another worker takes over what the dead one left, if it did."""
-    owner.execute("update absurd.r_work set claim_expires_at = now() where state = 'running'")
+    _end_leases(owner)
     if (await instance(client, run))["finished_at"] is None:
         assert await mortals.live(0) == "ended"
 

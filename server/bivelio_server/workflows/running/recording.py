@@ -131,6 +131,8 @@ class Recording:
         """The step has changed; it is recorded with the next commit."""
         self._unsaved[step.path] = step
         self.state.note(step)
+        if step.is_over:
+            self.run.get_on()
 
     async def commit(self, status: str = "running", **ending: Any) -> None:
         """Save what is unsaved and commit."""

@@ -267,8 +267,8 @@ class Walker(Progress):
         """Raises StepFailed when it fails for good, Asleep when it is to be tried again."""
         if state.retry_at is not None and state.retry_at > self.now():
             await self.sleep(state, state.retry_at, scope, status="running")
-        if self._recording.run.lost >= MAX_LOST and not _inner(step):
-            raise await self._failed(state, WorkerLost())
+        if self._recording.run.lost and not _inner(step):
+            await self._mind_losses(state)
         try:
             await perform(self, step, state, self._limited(step, state, scope))
         except (Superseded, TooNew, Asleep, StepFailed, Stopped):
@@ -279,6 +279,14 @@ class Walker(Progress):
             await self._try_again(step, state, scope, OutOfTime(), retryable=isinstance(step, _REPEATABLE))
         except Exception as error:  # noqa: BLE001 - whatever a step raises is what its run keeps
             await self._heed(step, state, scope, error)
+
+    async def _mind_losses(self, state: StepState) -> None:
+        """A worker has died with this run: let it be known that the step was begun, to know which one it is."""
+        await self.context()
+        self.save(state)
+        await self.commit()
+        if self._recording.run.lost >= MAX_LOST:
+            raise await self._failed(state, WorkerLost())
 
     async def _heed(self, step: Step, state: StepState, scope: Scope, error: Exception) -> None:
         """Try again, or fail for good."""
