@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from prometheus_client import Counter
@@ -56,7 +55,7 @@ async def send(http: OutgoingHttp, clock: Clock, url: str, message: Message, sig
 
 def _judge(response: OutgoingResponse, clock: Clock, exchange: Exchange) -> Outcome:
     error = _error(response.status)
-    retry_after = _retry_after(response, clock.outside()) if error else None
+    retry_after = response.retry_after(clock.outside()) if error else None
     return Outcome(clock.now(), response.duration_ms, response.status, error, retry_after, exchange)
 
 
@@ -66,14 +65,3 @@ def _error(status: int) -> str | None:
     if 300 <= status < 400:
         return "redirected"
     return GONE if status == 410 else "rejected"
-
-
-def _retry_after(response: OutgoingResponse, now: datetime) -> timedelta | None:
-    """Seconds or a date; anything else is no wish at all."""
-    value = response.headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return timedelta(seconds=min(int(value[:9]), 10**6))
-    try:
-        return parsedate_to_datetime(value) - now
-    except (ValueError, TypeError, OverflowError):
-        return None

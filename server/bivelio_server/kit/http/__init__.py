@@ -3,7 +3,7 @@
 `OutgoingHttp` calls; `check_url` judges a URL when it is saved; the tree of failures is drawn in `errors.py`.
 """
 
-from bivelio_server.kit.http.client import OutgoingHttp, OutgoingResponse
+from bivelio_server.kit.http.client import OutgoingHttp, OutgoingResponse, check_header_name
 from bivelio_server.kit.http.errors import (
     AddressRefused,
     ConnectFailed,
@@ -17,7 +17,7 @@ from bivelio_server.kit.http.errors import (
     UrlInvalid,
 )
 from bivelio_server.kit.http.network import Resolver
-from bivelio_server.kit.http.targets import check_url
+from bivelio_server.kit.http.targets import check_url, check_url_form
 
 __all__ = [
     "AddressRefused",
@@ -33,5 +33,7 @@ __all__ = [
     "TimedOut",
     "TlsFailed",
     "UrlInvalid",
+    "check_header_name",
     "check_url",
+    "check_url_form",
 ]

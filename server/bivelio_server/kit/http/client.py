@@ -5,6 +5,8 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpcore2
@@ -73,6 +75,16 @@ class OutgoingResponse:
     body: bytes
     truncated: bool
     duration_ms: int
+
+    def retry_after(self, now: datetime) -> timedelta | None:
+        """How long the other side asks to be left alone: seconds or a date; anything else is no wish at all."""
+        value = self.headers.get("retry-after", "").strip()
+        if value.isascii() and value.isdigit():
+            return timedelta(seconds=min(int(value[:9]), 10**6))
+        try:
+            return parsedate_to_datetime(value) - now
+        except (ValueError, TypeError, OverflowError):
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,18 +232,23 @@ def _next_hop(hop: _Hop, response: OutgoingResponse) -> _Hop | None:
     return _Hop("GET", target, headers, None)
 
 
+def check_header_name(name: str) -> None:
+    """Refuse a header that a caller cannot set. Raises `RequestInvalid`."""
+    if not _HEADER_NAME.fullmatch(name):
+        raise RequestInvalid("a header's name has characters that are not allowed")
+    if name.lower() in _OUR_HEADERS:
+        raise RequestInvalid(f"the header {name} is set by the server itself")
+
+
 def _checked_headers(method: str, headers: Mapping[str, str]) -> dict[str, str]:
     """The headers with names in lower case. Raises `RequestInvalid` for what would not stay one header."""
     if method not in _METHODS:
         raise RequestInvalid("the method is not one of " + ", ".join(sorted(_METHODS)))
     checked = {}
     for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
-            raise RequestInvalid("a header's name has characters that are not allowed")
+        check_header_name(name)
         if not _HEADER_VALUE.fullmatch(value):
             raise RequestInvalid(f"the header {name} may only hold printable ASCII on one line")
-        if name.lower() in _OUR_HEADERS:
-            raise RequestInvalid(f"the header {name} is set by the server itself")
         checked[name.lower()] = value.strip()
     return checked
 

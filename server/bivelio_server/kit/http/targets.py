@@ -62,6 +62,11 @@ def check_url(url: str, private_networks: Sequence[Network]) -> None:
     check_target(parse_target(url), private_networks)
 
 
+def check_url_form(url: str) -> None:
+    """Refuse what is no http(s) URL, wherever it leads. Raises `UrlInvalid`."""
+    parse_target(url)
+
+
 def check_target(target: Target, private_networks: Sequence[Network]) -> None:
     """`check_url` for a parsed target. A name passes; its addresses are judged when they are known."""
     if target.address is not None:
