@@ -89,6 +89,7 @@ from bivelio_server.workflows.running import abandoned
 from bivelio_server.workflows.running.execution import run_instance
 from bivelio_server.workflows.triggers import events as event_triggers
 from bivelio_server.workflows.triggers import turns
+from bivelio_server.workflows.vault import operations as workflow_secrets
 
 VERSION: Final = version("bivelio-server")
 FEATURES: Final[tuple[Feature, ...]] = (
@@ -100,6 +101,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     live.feature,
     approvals.feature,
     run_control.feature,
+    workflow_secrets.feature,
     webhooks.feature,
     notices.feature,
     keys.feature,

@@ -15,6 +15,7 @@ from tests.permissions.samples import (
     sandbox,
     usage,
     webhooks,
+    workflow_secrets,
     workflows,
 )
 
@@ -30,5 +31,6 @@ SAMPLES: Final[Samples] = {
     **usage.SAMPLES,
     **sandbox.SAMPLES,
     **webhooks.SAMPLES,
+    **workflow_secrets.SAMPLES,
     **workflows.SAMPLES,
 }
