@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     streams: PositiveInt = Field(1000, description="Streams of events that one process keeps open at once.")
     streams_per_organization: PositiveInt = Field(100, description="How many of them one organisation may have.")
     max_body_bytes: PositiveInt = Field(1_048_576, description="Largest body of a request.")
+    hook_body_bytes: PositiveInt = Field(262_144, description="Largest body of a request that starts a workflow.")
+    http_step_bytes: PositiveInt = Field(1_048_576, description="Largest reply that an http_request step takes.")
     inline_bytes: PositiveInt = Field(
         32_768, description="Largest input or output of a run or step that is kept in its row; larger ones are files."
     )

@@ -42,6 +42,8 @@ from bivelio_server.workflows.definition import (
 from bivelio_server.workflows.expressions import ExpressionError, parse_template, references_of
 from bivelio_server.workflows.input_schema import schema_problems
 from bivelio_server.workflows.problems import expression_problem
+from bivelio_server.workflows.vault.references import ROOT as SECRETS
+from bivelio_server.workflows.vault.references import as_given
 
 MAX_STEPS: Final = 200
 MAX_NESTING: Final = 10
@@ -154,6 +156,8 @@ def _own_texts(step: Step, path: str, scope: _Scope) -> Iterator[Problem]:
             yield from _condition(step.if_, f"{path}.if", scope)
         case SwitchStep():
             yield from _condition(step.switch, f"{path}.switch", scope)
+        case HttpRequestStep():
+            yield from _texts(as_given(step.http_request), f"{path}.http_request", scope.knowing(SECRETS))
         case WaitForEventStep():
             if step.wait_for_event.if_ is not None:
                 yield from _condition(step.wait_for_event.if_, f"{path}.wait_for_event.if", scope.knowing("event"))
@@ -171,7 +175,6 @@ _RENDERED: Final[dict[type, tuple[str, ...]]] = {
     SetStep: ("set",),
     ForEachStep: ("for_each",),
     WaitStep: ("wait",),
-    HttpRequestStep: ("http_request",),
     RunWorkflowStep: ("run_workflow",),
     StopStep: ("stop",),
 }
@@ -230,6 +233,8 @@ def _text(text: str, path: str, scope: _Scope) -> Iterator[Problem]:
         if reference[0] not in scope.roots:
             known = ", ".join(sorted(scope.roots))
             yield Problem(path, "reference", _UNKNOWN_NAME.format(name=reference[0], known=known))
+        elif reference == (SECRETS,):
+            yield Problem(path, "reference", _UNNAMED_SECRET)
         elif reference[0] == "steps" and len(reference) > 1 and reference[1] not in scope.steps:
             yield Problem(path, "reference", _UNKNOWN_STEP.format(id=reference[1]))
 
@@ -284,6 +289,10 @@ _UNKNOWN_NAME: Final = Text(
     "'{name}' does not exist here; there are: {known}.",
 )
 _UNKNOWN_STEP: Final = Text("No hay un paso anterior '{id}'.", "There is no earlier step '{id}'.")
+_UNNAMED_SECRET: Final = Text(
+    "Un secreto se nombra tal cual, como {{ secrets.ERP_TOKEN }}.",
+    "A secret is named as it is, such as {{ secrets.ERP_TOKEN }}.",
+)
 _UNKNOWN_OPERATION: Final = Text(
     "La operación '{name}' no existe o no se ofrece como paso.", "The operation '{name}' does not exist or is no step."
 )

@@ -26,6 +26,8 @@ ADMIT_TASK: Final = "workflows.admit"
 WATCHED: Final = "workflow_instances"
 MAX_DEPTH: Final = 8
 ENDED: Final = Counter("bivelio_workflow_instances_ended_total", "Workflow runs that ended, by status.", ["status"])
+#: Tells a workflow that is reached through the network how many causes lie behind the request.
+DEPTH_HEADER: Final = "bivelio-cause-depth"
 #: Nobody waits for the answer when these ask for a run: what it was refused for is kept as a run.
 _UNATTENDED: Final = frozenset({"event", "cron", "webhook"})
 

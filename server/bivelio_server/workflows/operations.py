@@ -44,6 +44,7 @@ from bivelio_server.workflows.schemas import (
     WorkflowView,
 )
 from bivelio_server.workflows.triggers.listening import listen
+from bivelio_server.workflows.vault.requiring import require_secrets
 from bivelio_server.workflows.views import instance_summary, instance_view, workflow_view
 
 LONGEST_REPLY_SECONDS: Final = 60.0
@@ -113,7 +114,9 @@ async def update(context: Context, data: WorkflowUpdate) -> WorkflowView:
 async def activate(context: Context, data: WorkflowReference) -> WorkflowView:
     workflow = await queries.get(context, data.id, lock=True)
     version = await queries.get_version(context, workflow)
-    check_rights(Definition.model_validate(version.definition), context.services.catalogue, context.caller)
+    definition = Definition.model_validate(version.definition)
+    check_rights(definition, context.services.catalogue, context.caller)
+    await require_secrets(context, definition)
     freeze_rights(context, version)
     return await _set_status(context, workflow, version, "active")
 

@@ -15,6 +15,7 @@ from bivelio_server.workflows.checking import check_definition, check_rights
 from bivelio_server.workflows.definition import Definition
 from bivelio_server.workflows.models import Workflow, WorkflowVersion
 from bivelio_server.workflows.triggers.listening import listen
+from bivelio_server.workflows.vault.requiring import require_secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,8 @@ async def save(
 ) -> WorkflowVersion:
     """A new version with this content, checked; an active workflow goes on with the rights of who saves it."""
     _check(context, content, within)
+    if workflow.status == "active":
+        await require_secrets(context, content.definition, within)
     await _settle(context, workflow, content)
     version = WorkflowVersion(
         **identity(context.caller), **_columns(content), workflow_id=workflow.id, version=workflow.version,

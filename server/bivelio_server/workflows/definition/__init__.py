@@ -8,6 +8,7 @@
 A string may hold expressions over `input`, `steps.<id>.output`, `run` and `now`.
 """
 
+from bivelio_server.workflows.definition.http_request import HttpRequest
 from bivelio_server.workflows.definition.parts import MAX_LIST, MAX_WAIT_SECONDS, Part, Seconds, StepId
 from bivelio_server.workflows.definition.steps import (
     MAX_TURNS,
@@ -16,7 +17,6 @@ from bivelio_server.workflows.definition.steps import (
     Case,
     Common,
     ForEachStep,
-    HttpRequest,
     HttpRequestStep,
     IfStep,
     OperationStep,

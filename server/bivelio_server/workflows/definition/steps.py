@@ -8,6 +8,7 @@ from typing_extensions import TypeAliasType
 from bivelio_server.events.definitions import EventName
 from bivelio_server.kit.text import Text
 from bivelio_server.kit.validation import FieldError
+from bivelio_server.workflows.definition.http_request import HttpRequest
 from bivelio_server.workflows.definition.parts import (
     MAX_LIST,
     MAX_WAIT_SECONDS,
@@ -191,20 +192,8 @@ class ApprovalStep(Common):
     approval: Approval
 
 
-class HttpRequest(Part):
-    """A request to the outside. What is not 2xx fails the step, unless its status is among `accept_statuses`."""
-
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] = "GET"
-    url: str = Field(min_length=1, max_length=4096, examples=["https://api.example.com/orders"])
-    query: dict[str, Any] = Field(default={}, max_length=50)
-    headers: dict[str, str] = Field(default={}, max_length=50)
-    json_: Any = Field(None, alias="json")
-    body: str | None = Field(None, max_length=65_536)
-    accept_statuses: list[Annotated[int, Field(ge=300, le=599)]] = Field(default=[], max_length=20)
-
-
 class HttpRequestStep(Common):
-    """Its output is `{status, headers, body}`; the body of a JSON reply is its value."""
+    """Calls any service. Its output is `{status, headers, body}`; the body of a JSON reply is its value."""
 
     http_request: HttpRequest
     retry: Retry | None = None

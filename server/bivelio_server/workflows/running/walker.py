@@ -309,8 +309,8 @@ class Walker(Progress):
         await self._recording.settle(state, error)
         state.attempts += 1
         state.error = kept(error, state.step_id, state.path)
-        pause = min(retry.delay_seconds * retry.factor ** (state.attempts - 1), retry.max_delay_seconds)
-        state.retry_at = self.now() + timedelta(seconds=pause)
+        pause = max(retry.delay_seconds * retry.factor ** (state.attempts - 1), error.retry_after or 0)
+        state.retry_at = self.now() + timedelta(seconds=min(pause, retry.max_delay_seconds))
         await self.sleep(state, state.retry_at, scope, status="running")
 
     async def _failed(self, state: StepState, error: APIError) -> StepFailed:

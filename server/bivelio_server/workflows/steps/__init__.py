@@ -25,6 +25,7 @@ from bivelio_server.workflows.steps import (
     approval,
     condition,
     for_each,
+    http_request,
     operation,
     parallel,
     pure,
@@ -60,7 +61,9 @@ async def perform(progress: Progress, step: Step, state: StepState, scope: Scope
             await approval.perform(progress, step, state, scope)
         case RunWorkflowStep():
             await run_workflow.perform(progress, step, state, scope)
-        case WaitForEventStep() | HttpRequestStep():
+        case HttpRequestStep():
+            await http_request.perform(progress, step, state, scope)
+        case WaitForEventStep():
             raise NotImplementedError
         case _:
             assert_never(step)
