@@ -88,7 +88,7 @@ from bivelio_server.workflows.library import starting_points as workflow_templat
 from bivelio_server.workflows.running import abandoned
 from bivelio_server.workflows.running.execution import run_instance
 from bivelio_server.workflows.triggers import events as event_triggers
-from bivelio_server.workflows.triggers import turns
+from bivelio_server.workflows.triggers import reacting, turns
 from bivelio_server.workflows.vault import operations as workflow_secrets
 
 VERSION: Final = version("bivelio-server")
@@ -115,13 +115,14 @@ FEATURES: Final[tuple[Feature, ...]] = (
     account.feature,
 )
 REACTIONS: Final[Mapping[str, Reaction]] = {
-    event_triggers.KIND: event_triggers.start_triggered,
-    queueing.KIND: queueing.queue_deliveries,
+    **event_triggers.REACTIONS,
+    queueing.KIND: Reaction(queueing.queue_deliveries),
 }
 JOBS: Final[tuple[JobKind, ...]] = (*contact_jobs.KINDS,)
 HANDLERS: Final[Mapping[str, TaskHandler]] = {
     instances.TASK: run_instance,
     instances.ADMIT_TASK: turns.admit,
+    event_triggers.TASK: reacting.react,
     outbox.TASK: outbox.send_mail,
     purge.TASK: purge.purge_own,
     waking.WAKE_TASK: waking.wake_run,

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bivelio_server.kit.caller import Caller, Session
 from bivelio_server.kit.changes import Change
@@ -26,8 +26,17 @@ from bivelio_server.settings import Settings
 if TYPE_CHECKING:
     from bivelio_server.kit.operations import Catalogue
 
-#: Called in the transaction of an event with its row and the ids of the subscribers of one kind.
-Reaction: TypeAlias = Callable[["Context", Any, Sequence[str]], Awaitable[None]]
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What follows from an event for the subscribers of a kind.
+
+    `react` is called in the transaction of the event, with its row and their ids; with none of these when it is only to
+    know that there are `some`, however many: then it costs the same for one and for a thousand.
+    """
+
+    react: Callable[["Context", Any, Sequence[str]], Awaitable[None]]
+    some: bool = False
 
 
 class EventDescription(Protocol):

@@ -1,5 +1,6 @@
 """Starting a run: the instance and its durable task, in the transaction that asks for it."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -7,18 +8,20 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from bivelio_server.durable import cancel, spawn
+from bivelio_server.events.recording import record
 from bivelio_server.kit import json
 from bivelio_server.kit.caller import Caller
-from bivelio_server.kit.context import Context
+from bivelio_server.kit.context import Cause, Context
 from bivelio_server.kit.errors import AlreadyRunning, APIError, Conflict
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.rows import identity
 from bivelio_server.kit.text import DEFAULT_LANGUAGE, Text
 from bivelio_server.kit.watches import Key
 from bivelio_server.workflows import queries
+from bivelio_server.workflows.events import FAILED
 from bivelio_server.workflows.models import Instance, Workflow
 from bivelio_server.workflows.queries import Runnable
-from bivelio_server.workflows.schemas import TriggerType
+from bivelio_server.workflows.schemas import FinishedInstance, TriggerType
 
 TASK: Final = "workflows.run"
 ADMIT_TASK: Final = "workflows.admit"
@@ -95,17 +98,17 @@ async def start(
 async def keep_failed(
     context: Context, workflow: Workflow | Runnable, input_: dict[str, Any], error: APIError, **trigger: Any
 ) -> Instance:
-    """A run that failed before it began. `trigger`: as `start` takes it."""
-    row: dict[str, Any] = {
-        "parent_id": None,
-        "parent_path": None,
-        "rerun_of": None,
-        "queued_at": None,
-        "task_id": None,
-        "event_id": None,
-        **trigger,
-    }
-    return await _keep(context, workflow, input_, status="failed", id=new_id("wfi"), error=_kept(error), **row)
+    """A run that failed before it began, and its event. `trigger`: as `start` takes it."""
+    nothing = dict.fromkeys(("parent_id", "parent_path", "rerun_of", "queued_at", "task_id", "event_id"))
+    row: dict[str, Any] = {**nothing, **trigger, "id": new_id("wfi")}
+    instance = await _keep(context, workflow, input_, status="failed", error=_kept(error), **row)
+    if instance.id == row["id"]:
+        finished = FinishedInstance(
+            instance_id=instance.id, workflow_id=workflow.id, workflow_name=workflow.name, status="failed",
+            duration_ms=0, output=None, error=instance.error,
+        )  # fmt: skip
+        await record(replace(context, cause=Cause(f"run:{instance.id}", instance.depth + 1)), FAILED, finished)
+    return instance
 
 
 async def spawn_run(context: Context, instance_id: str, *, awaited: bool = False) -> UUID:

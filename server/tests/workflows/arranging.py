@@ -96,6 +96,20 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -
         await asyncio.sleep(0.02)
 
 
+async def reacted(organization: Organization, database: psycopg.Connection) -> None:
+    """Wait until the worker has seen to every event of the organisation."""
+
+    async def is_done() -> bool:
+        [(left,)] = database.execute(
+            "select count(*) from absurd.t_work where task_name = 'workflows.react' and headers ->> 'org_id' = %s"
+            " and state not in ('completed', 'cancelled')",
+            (str(organization.id),),
+        ).fetchall()
+        return bool(left == 0)
+
+    await until(is_done)
+
+
 def later(services: Services, clock: MovableClock, **by: float) -> None:
     """Move the clock, and let the workers look for what is due by then."""
     clock.advance(**by)

@@ -1,7 +1,7 @@
 """Workflows whose runs wait for one another."""
 
 import asyncio
-import itertools
+from itertools import pairwise
 from typing import Any
 
 import psycopg
@@ -64,7 +64,7 @@ async def test_twenty_at_once_run_one_after_another(acme: Organization, owner: p
     times = owner.execute(
         "select started_at, finished_at from workflow_instances where org_id = %s order by started_at", (acme.id,)
     ).fetchall()
-    assert all(begins >= end for (_, end), (begins, _) in itertools.pairwise(times))
+    assert all(begins >= end for (_, end), (begins, _) in pairwise(times))
     assert {found["status"] for found in await instances(acme.live)} == {"completed"}
 
 
@@ -121,16 +121,23 @@ async def test_what_was_accepted_runs_though_the_workflow_is_paused(acme: Organi
 
 
 async def test_a_crash_between_an_end_and_the_next_beginning_loses_nobody(
-    acme: Organization, services: Services
+    acme: Organization, services: Services, clock: MovableClock
 ) -> None:
-    made = await queueing(acme.live, HELLO)
-    runs = [await started(acme.live, made, name="Ana") for _ in range(3)]
-
-    async with working(services, {starting.TASK: HANDLERS[starting.TASK]}):
-        assert (await instance(acme.live, runs[0]))["queued"] is True
+    made = await queueing(acme.live, PAUSE)
+    runs = [await started(acme.live, made) for _ in range(3)]
     async with working(services, HANDLERS):
-        for each in runs:
-            await ended(acme.live, each)
+        await reached(acme.live, runs[0], "waiting")
+
+    clock.advance(hours=1)
+    async with working(services, {starting.TASK: HANDLERS[starting.TASK]}):
+        await ended(acme.live, runs[0])
+    assert (await instance(acme.live, runs[1]))["queued"] is True
+
+    clock.advance(minutes=1)
+    async with working(services, HANDLERS):
+        await reached(acme.live, runs[1], "waiting")
+        later(services, clock, hours=1)
+        await reached(acme.live, runs[2], "waiting")
 
 
 async def all_ended(organization: Organization, count: int) -> bool:

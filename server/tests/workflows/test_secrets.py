@@ -295,7 +295,7 @@ async def _echo(request: Received) -> tuple[int, dict[str, str], bytes]:
     """All of it, in every form."""
     heard = [request.path, request.body.decode(), *request.headers.values()]
     repeated = [form for text in heard for form in (text, *forms(text))]
-    body = json.dumps({"heard": repeated, **{text: 1 for text in heard}}).encode()
+    body = json.dumps({"heard": repeated, **dict.fromkeys(heard, 1)}).encode()
     headers = {"Content-Type": "application/json", "X-Echo": request.headers.get("x-plain", "")}
     return (422 if request.path == "/fail" else 200), headers, body
 

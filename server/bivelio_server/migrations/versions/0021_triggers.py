@@ -12,6 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     _what_started_runs()
+    _what_runs_wait_for()
 
 
 def _what_started_runs() -> None:
@@ -43,3 +44,14 @@ def _what_started_runs() -> None:
             drop constraint workflow_versions_concurrency_check,
             add constraint workflow_versions_concurrency_check check (concurrency in ('many', 'one', 'queue'));
     """)
+
+
+def _what_runs_wait_for() -> None:
+    """Whether an event came since a run began is told by one clock, that of the database: those of servers differ."""
+    op.execute("""
+        alter table events add column if not exists recorded_at timestamptz;
+        alter table events alter column recorded_at set default clock_timestamp();
+        alter table workflow_instances add column if not exists begun_at timestamptz;
+        alter table workflow_instances alter column begun_at set default clock_timestamp();
+    """)
+    index_online("events_by_name", "events (org_id, environment, event, recorded_at)")

@@ -1,28 +1,22 @@
-"""Event triggers: the runs that an event starts."""
+"""What an event asks of workflows, queued in its own transaction: one task, however many listen or wait for it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Final
 
-import structlog
-
+from bivelio_server.durable import spawn
 from bivelio_server.events.definitions import RecordedEvent
-from bivelio_server.kit import json
-from bivelio_server.kit.context import Context
-from bivelio_server.workflows import instances, queries
+from bivelio_server.kit.context import Context, Reaction
 
-KIND = "workflow"
-_log = structlog.get_logger()
+#: Workflows that an event starts, and workflows with steps that wait for one. Whether any run does is for the task to
+#: see: the runs of an earlier version may.
+STARTED: Final = "workflow"
+AWAITED: Final = "workflow_wait"
+TASK: Final = "workflows.react"
 
 
-async def start_triggered(context: Context, event: RecordedEvent, workflow_ids: Sequence[str]) -> None:
-    """One run for each workflow. Events carry their depth, so that workflows cannot feed themselves for ever."""
-    if event.depth > instances.MAX_DEPTH:
-        _log.warning("trigger_not_fired", cause="depth", event_id=event.id, depth=event.depth, workflows=workflow_ids)
-        return
-    input_: dict[str, Any] = json.loads_trusted(
-        json.dumps({"event": event.name, "timestamp": event.occurred_at, "data": event.data})
-    )
-    for workflow in await queries.startable(context, workflow_ids):
-        await instances.start(
-            context, workflow, input_, event_id=event.id, trigger_type="event", trigger_key=f"event:{event.id}"
-        )
+async def _queue(context: Context, event: RecordedEvent, _: Sequence[str]) -> None:
+    await spawn(context, TASK, {"event_id": event.id, "actor": context.caller.actor})
+
+
+_REACTION: Final = Reaction(_queue, some=True)
+REACTIONS: Final = {STARTED: _REACTION, AWAITED: _REACTION}

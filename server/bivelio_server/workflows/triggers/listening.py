@@ -1,12 +1,12 @@
 """A workflow that was saved, activated, paused, deleted or restored: what starts it from now on."""
 
-from bivelio_server.events.recording import subscribe
+from bivelio_server.events.recording import subscribe, subscribe_besides
 from bivelio_server.kit.context import Context
 from bivelio_server.workflows import queries
-from bivelio_server.workflows.definition import Definition, EventTrigger
+from bivelio_server.workflows.definition import Definition, EventTrigger, WaitForEventStep, walk
 from bivelio_server.workflows.instances import admit_next
 from bivelio_server.workflows.models import Workflow
-from bivelio_server.workflows.triggers.events import KIND
+from bivelio_server.workflows.triggers.events import AWAITED, STARTED
 
 
 async def listen(context: Context, workflow: Workflow, definition: Definition) -> None:
@@ -14,6 +14,8 @@ async def listen(context: Context, workflow: Workflow, definition: Definition) -
     trigger = definition.trigger
     fires = workflow.status == "active" and workflow.deleted_at is None
     events = [trigger.event] if fires and isinstance(trigger, EventTrigger) else []
-    await subscribe(context, KIND, workflow.id, events)
+    await subscribe(context, STARTED, workflow.id, events)
+    awaited = {step.wait_for_event.event for _, step in walk(definition) if isinstance(step, WaitForEventStep)}
+    await subscribe_besides(context, AWAITED, workflow.id, awaited)
     if await queries.has_queued(context, workflow.id):
         await admit_next(context, workflow.id)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from bivelio_server.durable import Run
 from bivelio_server.kit.caller import Caller
-from bivelio_server.kit.context import Cause, Context
+from bivelio_server.kit.context import Context
 from bivelio_server.kit.origin import Door, Origin
 
 ORIGIN: Final = Origin(Door.workflow)
@@ -15,11 +15,11 @@ NOBODY: Final = UUID(int=0)
 
 
 @asynccontextmanager
-async def unattended(run: Run, *, actor: str, cause: Cause = Cause()) -> AsyncIterator[Context]:  # noqa: B008 - frozen
-    """A fenced transaction of a trigger's task, without rights. `actor` is whom the runs name as having started them."""
+async def unattended(run: Run, *, actor: str) -> AsyncIterator[Context]:
+    """A fenced transaction of a trigger's task, without rights. `actor` is who started the runs."""
     async with run.transaction() as session:
         caller = Caller(run.org_id, run.environment, actor, NOBODY, frozenset())
-        context = Context(caller, session, run.services, ORIGIN, cause)
+        context = Context(caller, session, run.services, ORIGIN)
         yield context
     for topic in context.topics:
         run.services.wakeups.wake(topic)
