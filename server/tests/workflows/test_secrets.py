@@ -166,7 +166,8 @@ async def test_nothing_that_is_kept_holds_a_secret(
     await workflow(acme.live, {"id": "seen", "set": {"output": "{{ input.data.output }}"}}, **on("workflow.completed"))
     step = call(
         service.url(), method="POST", json={"token": "{{ secrets.TOKEN }}"}, query={"q": "{{ secrets.TOKEN }}"},
-        headers={"X-Plain": "Token {{ secrets.PLAIN }}"}, basic_auth={"username": "a", "password": "{{ secrets.TOKEN }}"},
+        headers={"X-Plain": "Token {{ secrets.PLAIN }}"},
+        basic_auth={"username": "a", "password": "{{ secrets.TOKEN }}"},
     )  # fmt: skip
     failing = {**call(service.url("/fail"), method="POST", body="{{ secrets.TOKEN }}"), "id": "fail"}
     made = await workflow(
