@@ -53,8 +53,6 @@ WORST = {
     "unwrapOpt": ["l.map(i, optional.of(i)).unwrapOpt()"],
     "hasValue": [each("optional.of(i).hasValue()")],
     "value": [each("optional.of(i).value()"), each("optional.none().value()")],
-    "or": [each("optional.none().or(optional.of(i))")],
-    "orValue": [each("optional.none().orValue(i)")],
     "contains": [each("aaa.contains(aba)"), each("ascii.contains('ababababababababb')"), each("ascii.contains('c')")],
     "startsWith": [each("ascii.startsWith(ascii)")],
     "endsWith": [each("ascii.endsWith(ascii)"), each("wide.endsWith(wide)")],
@@ -254,6 +252,8 @@ WORST = {
 }
 
 OTHERS = {
+    "or": [each("optional.none().or(optional.of(i))")],
+    "orValue": [each("optional.none().orValue(i)")],
     "cel.bind": [each("cel.bind(x, i, x)"), each("cel.bind(x, 1 / 0, 1)"), f"{'cel.bind(a, 1, ' * 24}a{')' * 24}"],
     "optional fields": [each("rows[0].?n.?m"), each("rows[?i].?n"), each("[?rows[?i], ?optional.none()]")],
     "arithmetic": [
