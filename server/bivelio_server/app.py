@@ -82,6 +82,10 @@ from bivelio_server.workflows.approvals import mailing as approval_mailing
 from bivelio_server.workflows.approvals import operations as approvals
 from bivelio_server.workflows.control import operations as run_control
 from bivelio_server.workflows.control import waking
+from bivelio_server.workflows.hooks import operations as workflow_hooks
+from bivelio_server.workflows.hooks.documentation import HOOK_MODELS, hook_paths
+from bivelio_server.workflows.hooks.endpoint import PATH as HOOK_PATH
+from bivelio_server.workflows.hooks.endpoint import InboundHooks
 from bivelio_server.workflows.library import exchange as workflow_exchange
 from bivelio_server.workflows.library import operations as workflow_versions
 from bivelio_server.workflows.library import starting_points as workflow_templates
@@ -101,6 +105,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     live.feature,
     approvals.feature,
     run_control.feature,
+    workflow_hooks.feature,
     workflow_secrets.feature,
     webhooks.feature,
     notices.feature,
@@ -199,6 +204,7 @@ def create_app(services: Services, installation: Installation) -> Starlette:
             Route("/v1/auth/invitations/accept", behind(AcceptInvitation(services))),
             *(Route(path, behind(endpoint)) for path, endpoint in OidcSignIn(services).routes()),
             Route(job_files.PATH, behind(job_files.Downloads(services)), methods=["GET"]),
+            Route(HOOK_PATH, InboundHooks(services)),
             Mount("/v1", behind(OperationsDoor(services))),
             *_operator_routes(services),
             *invitation_routes(),
@@ -233,10 +239,16 @@ def openapi_document(catalogue: Catalogue, address: str) -> dict[str, Any]:
     extra = {
         "paths": _paths_of_no_operation,
         "webhooks": partial(event_webhooks, EVENTS),
-        "models": [*AUTH_MODELS, *INVITATION_MODELS, *OIDC_MODELS, *event_models(EVENTS)],
+        "models": [*AUTH_MODELS, *INVITATION_MODELS, *OIDC_MODELS, *HOOK_MODELS, *event_models(EVENTS)],
     }
     return build_document(catalogue, version=VERSION, address=address, extra=extra)
 
 
 def _paths_of_no_operation(refs: dict[Any, Any]) -> dict[str, Any]:
-    return {**auth_paths(refs), **invitation_paths(refs), **oidc_paths(refs), **download_paths(refs)}
+    return {
+        **auth_paths(refs),
+        **invitation_paths(refs),
+        **oidc_paths(refs),
+        **download_paths(refs),
+        **hook_paths(refs),
+    }

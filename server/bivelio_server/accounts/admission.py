@@ -35,7 +35,7 @@ class Admission:
         self._clock = services.clock
         self._versions = services.catalogue.versions
         self._authentication = authentication
-        self._gate = _AddressGate(services)
+        self._gate = AddressGate(services)
         self._browsers = Browsers(services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,7 +56,7 @@ class Admission:
         request.state.admitted, allowed_origins = await self._identify(request)
         if page is not None:
             page.show_reply(request.state.admitted, allowed_origins)
-        _require_room(request.state.admitted)
+        require_room(request.state.admitted)
         if page is not None:
             await page.judge(request.state.admitted, allowed_origins)
 
@@ -74,15 +74,15 @@ class Admission:
         return Admitted(caller, None, limits, address, credentials), allowed_origins
 
 
-def _require_room(admitted: Admitted) -> None:
-    """Raises TooManyRequests."""
+def require_room(admitted: Admitted) -> None:
+    """Raises TooManyRequests, and counts it."""
     if admitted.limits is not None:
         if admitted.limits.retry_after:
             REFUSED.labels("organization" if admitted.caller else "address").inc()
         admitted.limits.require_room()
 
 
-class _AddressGate:
+class AddressGate:
     """Counts the requests that name nobody. An address once refused is not asked for again before it may return."""
 
     def __init__(self, services: Services) -> None:

@@ -44,10 +44,10 @@ class Session:
 class Caller:
     """An authenticated actor in one organisation and environment.
 
-    `actor` is `user:<uuid>`, `key:<id>` or `workflow:<id>`. `rights` holds what it may do, as scopes (`write`)
-    and narrow scopes (`contacts:write`). `user_id` is the person behind it: itself, the key's maker, the
-    workflow's activator. `api_version` is the version of the API that its key is pinned to, `session_id` the sign-in
-    of a person.
+    `actor` is `user:<uuid>`, `key:<id>`, `workflow:<id>` or `hook:<id>`. `rights` holds what it may do, as scopes
+    (`write`) and narrow scopes (`contacts:write`). `user_id` is the person behind it: itself, the key's maker, the
+    workflow's activator; of a hook nobody (all zeros). `api_version` is the version of the API that its key is pinned
+    to, `session_id` the sign-in of a person.
     """
 
     org_id: UUID

@@ -105,7 +105,7 @@ class OperationsDoor:
 
 async def _read(operation: Operation, request: Request, max_bytes: int) -> json.JSONValue:
     if issubclass(operation.input, Upload) and _declares(request, MULTIPART):
-        return await read_parts(request.headers, await _read_body(request, max_bytes))
+        return await read_parts(request.headers, await read_body(request, max_bytes))
     return await read_json(request, max_bytes)
 
 
@@ -207,7 +207,7 @@ def method_not_allowed(method: str, allow: str = "POST") -> MethodNotAllowed:
 
 async def read_json(request: Request, max_bytes: int) -> json.JSONValue:
     """The body as JSON; an empty body is an empty object. Raises ValidationFailed (400, 413, 415)."""
-    body = await _read_body(request, max_bytes)
+    body = await read_body(request, max_bytes)
     if not body:
         return {}
     if not _declares_json(request.headers.get("content-type", "")):
@@ -228,7 +228,8 @@ def _declares_json(content_type: str) -> bool:
     return header.get_content_type() == "application/json" and header.get_content_charset("utf-8") in _CHARSETS
 
 
-async def _read_body(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Raises ValidationFailed when it does not arrive, BodyTooLarge."""
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > max_bytes:
         raise _too_large(max_bytes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from bivelio_server.kit.charsets import charset_of
 from bivelio_server.kit.http import OutgoingResponse
 
 MASK: Final = "***"
@@ -18,9 +19,6 @@ _SIGNATURES: Final = frozenset({"webhook-signature", "x-bivelio-signature", "x-b
 _CREDENTIAL: Final = re.compile(
     r"cookie|auth(?!or\b)|token|secret|signature|password|credential|session|api-?key|csrf|xsrf"
 )
-_CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
-#: Decoded as what they say; some other codecs of Python can be made to work for hours.
-_CHARSETS: Final = frozenset({"utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +71,9 @@ def _text_of(response: OutgoingResponse, signatures: list[str]) -> str:
     if not response.body:
         return ""
     # A character that was cut in two at the end is left out.
-    decoder = codecs.getincrementaldecoder(_charset(response.headers.get("content-type", "")))("replace")
+    decoder = codecs.getincrementaldecoder(charset_of(response.headers.get("content-type", "")))("replace")
     text = decoder.decode(response.body[:MAX_BODY_BYTES], final=not response.truncated)
     return _masked(_storable(text), signatures)
-
-
-def _charset(content_type: str) -> str:
-    named = _CHARSET.search(content_type)
-    try:
-        charset = codecs.lookup(named.group(1)).name if named else "utf-8"
-    except LookupError:
-        return "utf-8"
-    return charset if charset in _CHARSETS else "utf-8"
 
 
 def _masked(text: str, signatures: list[str]) -> str:

@@ -13,6 +13,7 @@ from bivelio_server.kit.rows import identity
 from bivelio_server.kit.validation import validation_failed
 from bivelio_server.workflows.checking import check_definition, check_rights
 from bivelio_server.workflows.definition import Definition
+from bivelio_server.workflows.hooks.keeping import keep_hook
 from bivelio_server.workflows.models import Workflow, WorkflowVersion
 from bivelio_server.workflows.triggers.listening import listen
 from bivelio_server.workflows.vault.requiring import require_secrets
@@ -93,6 +94,7 @@ async def save(
     context.session.add(version)
     await context.session.flush()
     await listen(context, workflow, content.definition)
+    await keep_hook(context, workflow, content.definition)
     return version
 
 

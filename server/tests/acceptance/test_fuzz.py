@@ -53,7 +53,7 @@ _FILE = base64.b64encode(b"name\nMaria").decode()
 DOCUMENT = openapi_document(Catalogue(FEATURES), "http://127.0.0.1:8000")
 #: What leaves nobody to ask any further, or needs a phone or a provider of its own: told as stories instead.
 STORIES = (
-    "/v1/(organization/delete|auth/oidc/.*|jobs/files/.*"
+    "/v1/(organization/delete|auth/oidc/.*|jobs/files/.*|hooks/.*"
     "|account/(sign_out|leave_organization|confirm_second_factor|disable_second_factor|new_recovery_codes))"
 )
 schema = schemathesis.openapi.from_dict(DOCUMENT).exclude(path_regex=STORIES)
@@ -114,6 +114,9 @@ class Known:
             "/v1/workflows/export": lambda: {"id": workflow},
             "/v1/workflows/get_template": lambda: {"id": "welcome_client"},
             "/v1/workflows/create_from_template": lambda: {"template_id": "welcome_client"},
+            "/v1/workflows/get_hook": lambda: {"workflow_id": self._make_hook()},
+            "/v1/workflows/rotate_hook_secret": lambda: {"workflow_id": self._make_hook()},
+            "/v1/workflows/delete_secret": lambda: {"name": self._make_secret()},
             "/v1/workflows/execute": lambda: {"workflow_id": self._make_workflow()},
             "/v1/workflows/get_instance": lambda: {"instance_id": self._make_run()},
             "/v1/workflows/watch_instance": lambda: {"instance_id": self._make_run()},
@@ -185,6 +188,13 @@ class Known:
 
     def _make_workflow(self) -> str:
         return str(self._make("workflows", name="Known", steps=[{"id": "made", "set": {"a": 1}}])["id"])
+
+    def _make_hook(self) -> str:
+        steps = [{"id": "made", "set": {"a": 1}}]
+        return str(self._make("workflows", name="Known", trigger={"type": "webhook"}, steps=steps)["id"])
+
+    def _make_secret(self) -> str:
+        return str(self._call("workflows/set_secret", name="KNOWN", value="a secret value")["name"])
 
     def _make_run(self) -> str:
         return str(self._call("workflows/execute", workflow_id=self._make_workflow())["instance_id"])

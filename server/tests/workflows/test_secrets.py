@@ -2,8 +2,6 @@
 
 import base64
 import json
-import os
-import subprocess
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,7 +13,6 @@ from structlog.testing import capture_logs
 from bivelio_server.installation import Installation
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
-from bivelio_server.kit.postgres_process import binary
 from bivelio_server.workflows.vault.masking import MASK
 from bivelio_server.workflows.vault.operations import MAX_SECRETS
 from tests.following import following
@@ -36,6 +33,7 @@ from tests.workflows.arranging import (
     until,
     workflow,
 )
+from tests.workflows.dumping import dump
 from tests.workflows.secret_forms import CANARY, PLAIN, forms
 from tests.world import Client, Organization
 
@@ -187,9 +185,9 @@ async def test_nothing_that_is_kept_holds_a_secret(
     assert (step_of(found, "fail")["status"], MASK in str(step_of(found, "fail")["error"])) == ("failed", True)
     assert MASK in str(found["output"])
     assert len(events_of(owner, acme, "workflow.completed")) >= 1
-    dump = _dump(installation)
-    assert made["id"] in dump
-    for kept in (found, streamed, listened, audit, logs, dump):
+    dumped = dump(installation)
+    assert made["id"] in dumped
+    for kept in (found, streamed, listened, audit, logs, dumped):
         assert _forms_in(CANARY, str(kept)) == _forms_in(PLAIN, str(kept)) == []
 
 
@@ -307,9 +305,3 @@ def _forms_in(secret: str, text: str) -> list[str]:
 
 def _reference(found: Json) -> Json:
     return {"instance_id": found["instance_id"]}
-
-
-def _dump(installation: Installation) -> str:
-    """The whole database, as a backup would hold it."""
-    command = [binary("pg_dump"), "--inserts", f"--dbname={installation.owner_url}"]
-    return subprocess.run(command, capture_output=True, text=True, check=True, env={"PATH": os.defpath}).stdout

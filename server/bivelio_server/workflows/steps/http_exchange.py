@@ -1,7 +1,6 @@
 """From a rendered `http_request` to the bytes that are sent, and from the answer to what the step gives."""
 
 import base64
-import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from bivelio_server.kit import json
+from bivelio_server.kit.charsets import decoded
 from bivelio_server.kit.errors import Impossible, IntegrationFailed, IntegrationRefused, Problem
 from bivelio_server.kit.http import OutgoingError, OutgoingResponse
 from bivelio_server.kit.text import Text
@@ -22,9 +22,6 @@ _LINE: Final = re.compile(r"[\t\x20-\x7e]*")
 _CREDENTIAL: Final = re.compile(
     r"cookie|auth(?!or\b)|token|secret|signature|password|credential|session|api-?key|csrf|xsrf"
 )
-_CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([\w-]+)", re.IGNORECASE)
-#: Some other codecs of Python can be made to work for hours.
-_CHARSETS: Final = frozenset({"utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252"})
 _JSON: Final = re.compile(r"application/(?:[\w.+-]*\+)?json|text/json")
 _PASSING: Final = frozenset({408, 425, 429})
 _EXCERPT: Final = 2000
@@ -80,7 +77,7 @@ def output_of(response: OutgoingResponse, masking: Masking, *, accepted: list[in
 def _refusal(response: OutgoingResponse, masking: Masking, now: datetime) -> IntegrationFailed:
     passes = response.status in _PASSING or response.status >= 500
     kind = IntegrationFailed if passes else IntegrationRefused
-    text = _decoded(response.body, response.headers.get("content-type", ""), cut=True) or ""
+    text = decoded(response.body, response.headers.get("content-type", ""), cut=True) or ""
     details = {"reason": "status", "status": response.status, "reply": masking.text(text)[:_EXCERPT]}
     error = kind(_STATUS.format(status=response.status), details=details)
     wish = response.retry_after(now) if passes else None
@@ -93,7 +90,7 @@ def _body(response: OutgoingResponse) -> Any:
     if not response.body:
         return None
     content_type = response.headers.get("content-type", "")
-    text = _decoded(response.body, content_type)
+    text = decoded(response.body, content_type)
     if text is None:
         raise IntegrationRefused(_BINARY, details={"reason": "binary"})
     if _JSON.fullmatch(content_type.partition(";")[0].strip().lower()):
@@ -102,17 +99,6 @@ def _body(response: OutgoingResponse) -> Any:
         except json.InvalidJSON:
             return text
     return text
-
-
-def _decoded(body: bytes, content_type: str, *, cut: bool = False) -> str | None:
-    """The body as text, None when it is none; if it may be `cut`, a broken character at its end is left out."""
-    named = _CHARSET.search(content_type)
-    try:
-        charset = codecs.lookup(named.group(1)).name if named else "utf-8"
-        text = codecs.getincrementaldecoder(charset if charset in _CHARSETS else "utf-8")().decode(body, not cut)
-    except (LookupError, UnicodeDecodeError):
-        return None
-    return None if "\x00" in text else text
 
 
 def _shown(headers: Mapping[str, str]) -> dict[str, str]:

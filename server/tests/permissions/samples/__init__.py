@@ -15,6 +15,7 @@ from tests.permissions.samples import (
     sandbox,
     usage,
     webhooks,
+    workflow_hooks,
     workflow_secrets,
     workflows,
 )
@@ -31,6 +32,7 @@ SAMPLES: Final[Samples] = {
     **usage.SAMPLES,
     **sandbox.SAMPLES,
     **webhooks.SAMPLES,
+    **workflow_hooks.SAMPLES,
     **workflow_secrets.SAMPLES,
     **workflows.SAMPLES,
 }
