@@ -33,6 +33,26 @@ async def test_killed_workers_lose_and_double_nothing(workshop: Workshop, start_
     assert workshop.rows("select count(*) > 0 from absurd.r_work where attempt > 1") == [(True,)]
 
 
+async def test_several_workers_share_the_load(workshop: Workshop, start_worker: StartWorker) -> None:
+    runs = [await workshop.ask("five")]
+    for _ in range(3):
+        start_worker()
+
+    def done_by() -> Counter[str]:
+        rows = workshop.rows("select split_part(worker, '.', 1), count(*) from bench.effects group by 1")
+        return Counter(dict(rows))
+
+    while len(done_by()) < 3:
+        runs += [await workshop.ask("five") for _ in range(10)]
+    before = done_by()
+    runs += [await workshop.ask("five") for _ in range(60)]
+    await until(lambda: len(workshop.effects()) == len(runs) * STEPS, 30)
+
+    assert set(Counter(workshop.effects()).values()) == {1}
+    assert all(share > 0 for share in (done_by() - before).values())
+    assert len(done_by() - before) == 3
+
+
 async def test_a_stopped_worker_that_wakes_up_late_changes_nothing(
     workshop: Workshop, start_worker: StartWorker
 ) -> None:

@@ -23,8 +23,9 @@ class Workers:
     environment: dict[str, str]
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start(self) -> None:
-        self.processes.append(subprocess.Popen(COMMAND, cwd=SERVER, env=self.environment))
+    def start(self, *command: str) -> None:
+        """`command`: something else than the worker as it is."""
+        self.processes.append(subprocess.Popen(command or COMMAND, cwd=SERVER, env=self.environment))
 
     def kill(self, number: int) -> None:
         """SIGKILL; returns once it is gone."""
