@@ -88,7 +88,7 @@ def _asked(terms: Terms, letter: Json) -> Json:
         "name": terms.say("Preguntar", "Ask"),
         "approval": {"title": title, "deadline_seconds": 2 * _DAY, "default": "reject"},
     }
-    sent = {"id": "yes", "if": "{{ steps.agreed.output.decision == 'approve' }}", "then": [letter]}
+    sent = {"id": "yes", "if": "{{ steps.agreed.output.decision == 'approved' }}", "then": [letter]}
     return {"id": "has_email", "if": "{{ steps.client.output.email != null }}", "then": [approval, sent]}
 
 

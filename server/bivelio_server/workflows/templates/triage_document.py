@@ -48,7 +48,7 @@ def _build(terms: Terms) -> Json:
             "document_id": "{{ input.data.document_id }}",
             "kind": "{{ steps.kind.output.classification }}",
             "data": "{{ has(steps.data) ? steps.data.output.extracted : null }}",
-            "approved": "{{ has(steps.right) ? steps.right.output.decision == 'approve' : true }}",
+            "approved": "{{ has(steps.right) ? steps.right.output.decision == 'approved' : true }}",
         },
     }
 
