@@ -52,7 +52,8 @@ _NEXT_IN_LINE: Final = """
 """
 _LEAVE_LINE: Final = """
     update workflow_instances
-       set queued_at = null, task_id = %(task_id)s, started_at = %(now)s, updated_at = %(now)s
+       set queued_at = null, task_id = %(task_id)s, started_at = %(now)s, begun_at = clock_timestamp(),
+           updated_at = %(now)s
      where org_id = %(org_id)s and environment = %(environment)s and id = %(id)s
 """
 

@@ -3,6 +3,7 @@
 from alembic import op
 
 from bivelio_server.migrations.online import index_online
+from bivelio_server.migrations.tenancy import business_table
 
 revision = "0021"
 down_revision = "0020"
@@ -55,3 +56,28 @@ def _what_runs_wait_for() -> None:
         alter table workflow_instances alter column begun_at set default clock_timestamp();
     """)
     index_online("events_by_name", "events (org_id, environment, event, recorded_at)")
+    op.execute("""
+        create table workflow_event_waits (
+            org_id uuid not null,
+            environment text not null,
+            instance_id text not null,
+            path text not null,
+            step_id text not null,
+            event text not null,
+            condition text,
+            known jsonb,
+            match_field text,
+            match_digest text,
+            event_id text,
+            created_at timestamptz not null,
+            primary key (org_id, environment, instance_id, path),
+            foreign key (org_id, environment, instance_id) references workflow_instances (org_id, environment, id)
+                on delete cascade,
+            check ((match_field is null) = (match_digest is null))
+        );
+        create index workflow_event_waits_open
+            on workflow_event_waits (org_id, environment, event, match_field, match_digest, instance_id, path)
+            where event_id is null;
+        comment on column workflow_event_waits.known is 'personal';
+    """)
+    op.execute(business_table("workflow_event_waits"))

@@ -10,6 +10,7 @@ from bivelio_server.workflows.approvals import asking
 from bivelio_server.workflows.control import queries
 from bivelio_server.workflows.control.queries import CancelledRun
 from bivelio_server.workflows.instances import ENDED, admit_next
+from bivelio_server.workflows.triggers import waits
 
 #: Called with the instance's id and the paths of the steps.
 LetGo: TypeAlias = Callable[[Context, str, Sequence[str]], Awaitable[None]]
@@ -94,6 +95,7 @@ def _by_kind(steps: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 _LET_GO: Final[Mapping[str, LetGo]] = {
     _RUN_WORKFLOW: _cancel_children,
     "approval": asking.close,
+    "wait_for_event": waits.let_go,
 }
 _NOT_WAITED_FOR: Final = cancelled_error(
     Text("La ejecución que esperaba a esta ya no la espera.", "The run that waited for this one waits no longer."), None

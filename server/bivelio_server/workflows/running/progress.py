@@ -30,6 +30,10 @@ class Progress(ABC):
     def now(self) -> datetime: ...
 
     @abstractmethod
+    def variables(self, scope: Scope) -> dict[str, Any]:
+        """What expressions see."""
+
+    @abstractmethod
     async def render(self, value: Any, path: str, scope: Scope) -> Any:
         """The value with its expressions evaluated; `path` names it in errors. Raises ExpressionError."""
 

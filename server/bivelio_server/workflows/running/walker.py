@@ -87,8 +87,18 @@ class Walker(Progress):
         """The walk has the turn from now on."""
         await self._turn.take()
 
+    def variables(self, scope: Scope) -> dict[str, Any]:
+        state = self.state
+        return {
+            "input": state.input,
+            "steps": state.seen_from(scope.levels),
+            "run": {"id": state.id, "workflow_id": state.workflow_id},
+            "now": self.now().replace(microsecond=0),
+            **scope.names,
+        }
+
     async def render(self, value: Any, path: str, scope: Scope) -> Any:
-        return render_value(value, self._variables(scope), path)
+        return render_value(value, self.variables(scope), path)
 
     async def is_true(self, condition: str, path: str, scope: Scope) -> bool:
         answer = await self.render(condition, path, scope)
@@ -196,16 +206,6 @@ class Walker(Progress):
         holding = [(state.path, state.uses) for state in states if abandoned.holds_something(state.uses)]
         if holding:
             await abandoned.let_go(await self.context(), self.state.id, holding)
-
-    def _variables(self, scope: Scope) -> dict[str, Any]:
-        state = self.state
-        return {
-            "input": state.input,
-            "steps": state.seen_from(scope.levels),
-            "run": {"id": state.id, "workflow_id": state.workflow_id},
-            "now": self.now().replace(microsecond=0),
-            **scope.names,
-        }
 
     async def _take(self, step: Step, scope: Scope) -> Any:
         """The step's output, after it is done now or was done before. Raises StepFailed, Asleep, Stopped, TimedOut."""

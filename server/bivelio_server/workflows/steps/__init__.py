@@ -33,6 +33,7 @@ from bivelio_server.workflows.steps import (
     run_workflow,
     stop,
     wait,
+    wait_for_event,
 )
 
 
@@ -59,11 +60,11 @@ async def perform(progress: Progress, step: Step, state: StepState, scope: Scope
             await stop.perform(progress, step, state, scope)
         case ApprovalStep():
             await approval.perform(progress, step, state, scope)
+        case WaitForEventStep():
+            await wait_for_event.perform(progress, step, state, scope)
         case RunWorkflowStep():
             await run_workflow.perform(progress, step, state, scope)
         case HttpRequestStep():
             await http_request.perform(progress, step, state, scope)
-        case WaitForEventStep():
-            raise NotImplementedError
         case _:
             assert_never(step)

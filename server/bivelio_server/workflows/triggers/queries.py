@@ -1,5 +1,6 @@
 """Every query of what starts runs and what runs wait for, each built from the caller."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from bivelio_server.kit.context import Context
@@ -33,6 +34,83 @@ _LISTENING: Final = """
                and i.trigger_key = %(trigger_key)s)
      order by s.subscriber_id limit %(limit)s
 """
+_HOLD_WAITS: Final = """
+    select pg_advisory_xact_lock_shared(
+        hashtextextended('workflow_waits:' || %(org_id)s || %(environment)s || %(event)s, 0))
+"""
+_HOLD_WAITS_ALONE: Final = """
+    select pg_advisory_xact_lock(hashtextextended('workflow_waits:' || %(org_id)s || %(environment)s || %(event)s, 0))
+"""
+_WAIT: Final = """
+    select event_id from workflow_event_waits
+     where org_id = %(org_id)s and environment = %(environment)s and instance_id = %(instance_id)s and path = %(path)s
+"""
+_KEEP_WAIT: Final = """
+    insert into workflow_event_waits (org_id, environment, instance_id, path, step_id, event, condition, known,
+                                      match_field, match_digest, created_at)
+    values (%(org_id)s, %(environment)s, %(instance_id)s, %(path)s, %(step_id)s, %(event)s, %(condition)s,
+            cast(%(known)s as jsonb), %(match_field)s, %(match_digest)s, %(now)s)
+    on conflict (org_id, environment, instance_id, path) do update set event_id = null
+"""
+_LET_GO: Final = """
+    delete from workflow_event_waits
+     where org_id = %(org_id)s and environment = %(environment)s and instance_id = %(instance_id)s
+       and (%(paths)s::text[] is null or path = any (%(paths)s))
+"""
+_EVENTS_SINCE: Final = """
+    select e.id, e.event, e.occurred_at, e.recorded_at as came_at, e.data
+      from workflow_instances i
+      join events e on e.org_id = i.org_id and e.environment = i.environment and e.event = %(event)s
+                   and e.recorded_at >= coalesce(i.begun_at, i.started_at)
+     where i.org_id = %(org_id)s and i.environment = %(environment)s and i.id = %(instance_id)s
+       and (%(after_at)s::timestamptz is null or (e.recorded_at, e.id) > (%(after_at)s, %(after_id)s))
+     order by e.recorded_at, e.id limit %(limit)s
+"""
+# From one field to the next, however many waits have the same.
+_FIELDS: Final = """
+    with recursive fields as (
+        (select match_field as field from workflow_event_waits
+          where org_id = %(org_id)s and environment = %(environment)s and event = %(event)s and event_id is null
+            and match_field is not null
+          order by match_field limit 1)
+        union all
+        select (select w.match_field from workflow_event_waits w
+                 where w.org_id = %(org_id)s and w.environment = %(environment)s and w.event = %(event)s
+                   and w.event_id is null and w.match_field > f.field
+                 order by w.match_field limit 1)
+          from fields f where f.field is not null
+    )
+    select field from fields where field is not null
+"""
+_WAITING: Final = """
+    with found as materialized (
+        (select w.instance_id, w.path, w.step_id, w.condition, w.known from workflow_event_waits w
+          where w.org_id = %(org_id)s and w.environment = %(environment)s and w.event = %(event)s
+            and w.event_id is null and w.match_field is null
+            and (w.instance_id, w.path) > (%(after_instance)s, %(after_path)s)
+          order by w.instance_id, w.path limit %(limit)s)
+         union all
+        (select w.instance_id, w.path, w.step_id, w.condition, w.known
+           from unnest(%(fields)s::text[], %(digests)s::text[]) as m (field, digest)
+          cross join lateral (
+            select * from workflow_event_waits w
+             where w.org_id = %(org_id)s and w.environment = %(environment)s and w.event = %(event)s
+               and w.event_id is null and w.match_field = m.field and w.match_digest = m.digest
+               and (w.instance_id, w.path) > (%(after_instance)s, %(after_path)s)
+             order by w.instance_id, w.path limit %(limit)s) w
+          order by w.instance_id, w.path limit %(limit)s)
+    )
+    select f.*, i.task_id, i.finished_at is not null as over, coalesce(i.begun_at, i.started_at) > %(came_at)s as later
+      from found f
+      join workflow_instances i on i.org_id = %(org_id)s and i.environment = %(environment)s and i.id = f.instance_id
+     order by f.instance_id, f.path limit %(limit)s
+"""
+_GIVE: Final = """
+    update workflow_event_waits w set event_id = %(event_id)s
+      from unnest(%(instances)s::text[], %(paths)s::text[]) as g (instance_id, path)
+     where w.org_id = %(org_id)s and w.environment = %(environment)s and w.instance_id = g.instance_id
+       and w.path = g.path and w.event_id is null
+"""
 
 
 async def get_event(context: Context, event_id: str) -> Any:
@@ -56,3 +134,72 @@ async def listening(
     }
     rows = await context.session.run(_LISTENING, {**identity(context.caller), **values})
     return [(Runnable(*row[:-1]), row.condition) for row in rows]
+
+
+async def hold_waits(context: Context, event: str, *, alone: bool = False) -> None:
+    """Until the transaction ends, whoever holds them `alone` waits for it, and who does not waits for such a one.
+
+    A run holds them from before it looks what has come until its wait is there for all to see. An event that it did not
+    see there comes later than who begins to hold them alone: that one will find the wait.
+    """
+    statement = _HOLD_WAITS_ALONE if alone else _HOLD_WAITS
+    await context.session.run(statement, {**identity(context.caller), "event": event})
+
+
+async def get_wait(context: Context, instance_id: str, path: str) -> Any:
+    """The `event_id` that it was given, if any; None when there is no such wait."""
+    rows = await context.session.run(_WAIT, {**identity(context.caller), "instance_id": instance_id, "path": path})
+    return rows[0] if rows else None
+
+
+async def keep_wait(context: Context, wait: Mapping[str, Any]) -> None:
+    """Add it, or let it wait anew."""
+    await context.session.run(_KEEP_WAIT, {**identity(context.caller), **wait, "now": context.now})
+
+
+async def let_go(context: Context, instance_id: str, paths: Sequence[str] | None = None) -> None:
+    """The run waits no more at these paths, or at any."""
+    values = {"instance_id": instance_id, "paths": None if paths is None else list(paths)}
+    await context.session.run(_LET_GO, {**identity(context.caller), **values})
+
+
+async def events_since(context: Context, instance_id: str, event: str, *, after: Any, limit: int) -> list[Any]:
+    """Events of that name since the run began, in the order in which they were recorded, from behind `after`."""
+    values = {
+        "instance_id": instance_id,
+        "event": event,
+        "after_at": after and after.came_at,
+        "after_id": after.id if after else "",
+        "limit": limit,
+    }
+    return await context.session.run(_EVENTS_SINCE, {**identity(context.caller), **values})
+
+
+async def matched_fields(context: Context, event: str) -> list[str]:
+    """The fields by which waits for such an event are found."""
+    return [row.field for row in await context.session.run(_FIELDS, {**identity(context.caller), "event": event})]
+
+
+async def waiting(
+    context: Context, event: Any, matches: Mapping[str, str], *, after: tuple[str, str], limit: int
+) -> list[Any]:
+    """Waits that the event may end: those that compare with nothing, and those that compare with what it has.
+
+    `matches`: the digest of each field. Rows of runs that have ended are `over`, of those that began later `later`.
+    """
+    values = {
+        "event": event.event,
+        "came_at": event.recorded_at or event.occurred_at,
+        "fields": list(matches),
+        "digests": list(matches.values()),
+        "after_instance": after[0],
+        "after_path": after[1],
+        "limit": limit,
+    }
+    return await context.session.run(_WAITING, {**identity(context.caller), **values})
+
+
+async def give(context: Context, event_id: str, waits: Sequence[tuple[str, str]]) -> None:
+    """Their event has come, unless another one has before."""
+    values = {"event_id": event_id, "instances": [each[0] for each in waits], "paths": [each[1] for each in waits]}
+    await context.session.run(_GIVE, {**identity(context.caller), **values})

@@ -13,6 +13,7 @@ from bivelio_server.kit.errors import APIError
 from bivelio_server.workflows.instances import MAX_DEPTH, keep_failed, start
 from bivelio_server.workflows.queries import Runnable
 from bivelio_server.workflows.triggers import queries
+from bivelio_server.workflows.triggers.delivering import deliver
 from bivelio_server.workflows.triggers.filters import is_true
 from bivelio_server.workflows.triggers.unattended import unattended
 
@@ -36,6 +37,8 @@ async def react(run: Run) -> None:
             after = await _start_some(context, event, after)
             if after is None and not event.is_awaited:
                 await run.finish(context.session)
+                return
+    await deliver(run, event)
 
 
 async def _start_some(context: Context, event: Any, after: str) -> str | None:
