@@ -36,6 +36,7 @@ _OPTIONS: Final = "-c timezone=UTC -c lock_timeout=10s -c idle_in_transaction_se
 #: Classes of SQLSTATE that pass by themselves: connection, transaction rollback, resources, operator, system.
 _PASSING_CLASSES: Final = ("08", "40", "53", "57", "58")
 _PASSING_STATES: Final = ("25P03", "55P03")
+_UNDONE_STATES: Final = ("40001", "40P01")
 
 
 set_json_loads(json.loads_trusted)
@@ -52,6 +53,12 @@ def passes_by_itself(error: BaseException) -> bool:
     if state is None:
         return isinstance(cause, psycopg.OperationalError)
     return state.startswith(_PASSING_CLASSES) or state in _PASSING_STATES
+
+
+def is_undone(error: psycopg.Error | DBAPIError) -> bool:
+    """Whether the database has undone the transaction, and nothing else, so that another one may go on: a deadlock."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(cause, psycopg.Error) and cause.sqlstate in _UNDONE_STATES
 
 
 class Base(DeclarativeBase):

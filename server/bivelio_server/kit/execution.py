@@ -3,11 +3,16 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+import psycopg
+from prometheus_client import Counter
+from sqlalchemy.exc import DBAPIError
 
 from bivelio_server.kit import audit, tracing
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.context import Cause, Context, OutgoingCall, Services
+from bivelio_server.kit.db import is_undone
 from bivelio_server.kit.errors import APIError, IntegrationFailed
 from bivelio_server.kit.idempotency import Claim, KeyInFlight, KeyOfAnotherRequest, Replayed
 from bivelio_server.kit.ids import new_id
@@ -15,7 +20,14 @@ from bivelio_server.kit.models import Input, Output
 from bivelio_server.kit.operations import InOneTransaction, Operation, ThroughOutside, Who
 from bivelio_server.kit.origin import Origin
 from bivelio_server.kit.sandbox_time import in_time_of
-from bivelio_server.kit.streaming import Stream
+from bivelio_server.kit.streaming import Place, Stream
+
+_TRIES: Final = 4
+UNDONE: Final = Counter(
+    "bivelio_undone_transactions_total",
+    "Transactions that the database has undone for others to go on, and that were done again, by operation.",
+    ["operation"],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +147,33 @@ class Outside:
 
 
 async def _execute_in_one(call: Call, body: InOneTransaction[Any, Any]) -> Output | Stream:
-    claim = call.claim
+    output, context, place = await _commit_in_one(call, body)
+    if context.stream is not None and place is not None:
+        return Stream(output, context.stream, place)
+    if context.later is None:
+        return output
+    final: Output = await context.later()
+    if call.claim is not None:
+        async with call.transaction() as context:
+            await call.claim.keep(context, final)
+    return final
+
+
+async def _commit_in_one(call: Call, body: InOneTransaction[Any, Any]) -> tuple[Output, Context, Place | None]:
+    """Two transactions that wait for each other are no fault of the caller's: the one that the database has undone, of
+    which nothing stayed, is done again."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            return await _try_in_one(call, body)
+        except (psycopg.Error, DBAPIError) as error:
+            if not tries_left or not is_undone(error):
+                raise
+            UNDONE.labels(call.operation.name).inc()
+    raise AssertionError
+
+
+async def _try_in_one(call: Call, body: InOneTransaction[Any, Any]) -> tuple[Output, Context, Place | None]:
+    claim, place = call.claim, None
     with ExitStack() as on_failure:
         async with _refusals_kept(call), call.transaction() as context:
             if claim is not None:
@@ -147,15 +185,7 @@ async def _execute_in_one(call: Call, body: InOneTransaction[Any, Any]) -> Outpu
             if claim is not None:
                 await claim.keep(context, output, provisional=context.later is not None)
         on_failure.pop_all()
-    if context.stream is not None:
-        return Stream(output, context.stream, place)
-    if context.later is None:
-        return output
-    final: Output = await context.later()
-    if claim is not None:
-        async with call.transaction() as context:
-            await claim.keep(context, final)
-    return final
+    return output, context, place
 
 
 async def _execute_outside(call: Call, body: ThroughOutside[Any, Any, Any, Any]) -> Output:
