@@ -170,6 +170,18 @@ async def test_who_waits_for_its_end_is_told(acme: Organization, worker: None) -
     assert (await reply)["status"] == "cancelled"
 
 
+async def test_the_next_one_in_line_has_its_turn(acme: Organization, worker: None) -> None:
+    made = await workflow(acme.live, PAUSE, concurrency="queue")
+    first = await reached(acme.live, await started(acme.live, made), "waiting")
+    second, third = await started(acme.live, made), await started(acme.live, made)
+
+    still_in_line = await steer(acme.live, "cancel", second)
+    await steer(acme.live, "cancel", first)
+
+    assert (still_in_line["status"], still_in_line["queued"]) == ("cancelled", False)
+    assert (await reached(acme.live, third, "waiting"))["queued"] is False
+
+
 async def test_one_that_has_ended_says_how(acme: Organization, worker: None) -> None:
     completed = await run(acme.live, await workflow(acme.live, HELLO), name="Ana")
     waiting = await started(acme.live, await workflow(acme.live, PAUSE))

@@ -234,3 +234,34 @@ async def test_the_other_run_is_started_once_though_the_worker_dies(
         await until(is_asleep_again)
 
     assert len(await instances(acme.live)) == 2
+
+
+async def test_runs_that_would_wait_for_each_other_for_ever_are_refused(acme: Organization) -> None:
+    """Of workflows whose runs wait for their turn: one that runs itself, and two that run each other."""
+    alone = await workflow(acme.live, HELLO, concurrency="queue")
+    await acme.live.call("/v1/workflows/update", {"id": alone["id"], "steps": [running(alone)]})
+    first = await workflow(acme.live, HELLO, concurrency="queue")
+    second = await workflow(acme.live, running(first), concurrency="queue")
+    await acme.live.call("/v1/workflows/update", {"id": first["id"], "steps": [running(second)]})
+
+    found = [await run(acme.live, made) for made in (alone, first)]
+
+    assert [each["error"]["code"] for each in found] == ["WORKFLOW_ALREADY_RUNNING"] * 2
+
+
+async def test_it_waits_for_the_turn_of_the_other_run(
+    acme: Organization, services: Services, clock: MovableClock
+) -> None:
+    inner = await workflow(acme.live, PAUSE, HELLO, concurrency="queue")
+    first = await reached(acme.live, await started(acme.live, inner, name="Ana"), "waiting")
+    waiting = await reached(
+        acme.live, await started(acme.live, await workflow(acme.live, running(inner, input={"name": "Eva"}))), "waiting"
+    )
+
+    later(services, clock, seconds=3600)
+    await ended(acme.live, first)
+    child = await reached(acme.live, await child_of(acme, waiting), "waiting")
+    later(services, clock, seconds=3600)
+
+    assert child["queued"] is False
+    assert (await ended(acme.live, waiting))["output"]["output"] == {"text": "Hola Eva"}

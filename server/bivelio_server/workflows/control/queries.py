@@ -39,8 +39,11 @@ _CANCEL: Final = """
     ), by_run as (
         select instance_id, jsonb_agg(jsonb_build_array(path, uses)) as steps from steps group by instance_id
     )
-    select r.id, r.workflow_id, r.status, r.parent_id, r.parent_path, coalesce(b.steps, '[]') as steps
-      from runs r left join by_run b on b.instance_id = r.id
+    select r.id, r.workflow_id, w.concurrency = 'queue' as takes_turns, r.status, r.parent_id, r.parent_path,
+           coalesce(b.steps, '[]') as steps
+      from runs r
+      join workflows w on w.org_id = %(org_id)s and w.environment = %(environment)s and w.id = r.workflow_id
+      left join by_run b on b.instance_id = r.id
      order by r.id
 """
 _CHILDREN: Final = """
@@ -75,11 +78,42 @@ _TASK: Final = """
 """
 
 
+_HOLD_WAITS: Final = """
+    select pg_advisory_xact_lock(hashtextextended('workflow_waits:' || %(org_id)s || %(environment)s, 0))
+"""
+# Who waits for its turn waits for those that have it; whoever else waits, for the runs that its steps have started.
+_WAITS_FOR: Final = """
+    with recursive awaited as (
+        select cast(%(id)s as text) as id
+        union
+        select next.id
+          from awaited a
+          join workflow_instances i on i.org_id = %(org_id)s and i.environment = %(environment)s and i.id = a.id
+          cross join lateral (
+            select r.id from workflow_instances r
+             where i.queued_at is not null and r.org_id = i.org_id and r.environment = i.environment
+               and r.workflow_id = i.workflow_id and r.finished_at is null and r.queued_at is null
+            union all
+            select c.id from workflow_instances c
+              join workflow_steps s on s.org_id = c.org_id and s.environment = c.environment
+                                   and s.instance_id = c.parent_id and s.path = c.parent_path
+                                   and s.superseded_in = 0 and s.status in ('running', 'waiting')
+             where c.org_id = i.org_id and c.environment = i.environment and c.parent_id = i.id
+               and c.finished_at is null
+          ) next
+         where i.finished_at is null
+    )
+    select id from awaited where id = %(other)s
+"""
+
+
 class CancelledRun(NamedTuple):
-    """A run that was just cancelled: what it showed before, and its steps that were open, as path and kind."""
+    """A run that was just cancelled: what it showed before, and its steps that were open, as path and kind. If its
+    workflow `takes_turns`, somebody else has one now."""
 
     id: str
     workflow_id: str
+    takes_turns: bool
     status: str
     parent_id: str | None
     parent_path: str | None
@@ -126,6 +160,13 @@ async def outcome(context: Context, instance_id: str) -> Any:
 async def is_waited_for(context: Context, parent_id: str, parent_path: str) -> bool:
     """Whether the step that started a run waits for its end."""
     return bool(await _run(context, _WAITING_PARENT, id=parent_id, path=parent_path))
+
+
+async def waits_for(context: Context, instance_id: str, other_id: str) -> bool:
+    """Whether a run that waits for its turn would wait for the other one, however indirectly. Nobody else begins to
+    wait until the transaction ends."""
+    await _run(context, _HOLD_WAITS)
+    return bool(await _run(context, _WAITS_FOR, id=instance_id, other=other_id))
 
 
 async def task_of(context: Context, instance_id: str) -> UUID | None:

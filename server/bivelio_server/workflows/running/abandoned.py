@@ -52,7 +52,7 @@ async def _cancel_level(context: Context, instance_ids: Sequence[str], error: di
     cancelled = await queries.cancel(context, instance_ids, tasks, error)
     for run in cancelled:
         await let_go(context, run.id, [step for step in run.steps if step[1] != _RUN_WORKFLOW])
-    for workflow_id in sorted({run.workflow_id for run in cancelled}):
+    for workflow_id in sorted({run.workflow_id for run in cancelled if run.takes_turns}):
         await admit_next(context, workflow_id)
     ENDED.labels("cancelled").inc(len(cancelled))
     return cancelled

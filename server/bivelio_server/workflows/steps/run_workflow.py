@@ -1,12 +1,14 @@
 """`run_workflow`: another workflow's run, and unless told otherwise its end."""
 
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
 from bivelio_server.kit.caller import Scope as Right
+from bivelio_server.kit.context import Context
 from bivelio_server.kit.door import insufficient_scope
-from bivelio_server.kit.errors import NotFound
+from bivelio_server.kit.errors import AlreadyRunning, NotFound
+from bivelio_server.kit.text import Text
 from bivelio_server.kit.validation import validation_failed
 from bivelio_server.workflows.control import queries
 from bivelio_server.workflows.definition import RunWorkflowStep
@@ -52,9 +54,17 @@ async def _start(progress: Progress, step: RunWorkflowStep, state: StepState, sc
     progress.effect_of = state.path
     parent = (progress.state.id, state.path)
     instance, _ = await begin(context, data.workflow_id, data.input, trigger_type="workflow", parent=parent)
+    if other.wait and instance.queued_at is not None:
+        await _require_end(context, instance.id, progress.state.id)
     state.attempts += 1
     state.prepared = {"instance_id": instance.id}
     progress.save(state)
+
+
+async def _require_end(context: Context, child_id: str, parent_id: str) -> None:
+    """Raises AlreadyRunning when the turn of the other run would only come after this one's end."""
+    if await queries.waits_for(context, child_id, parent_id):
+        raise AlreadyRunning(_NEVER)
 
 
 def _error(child: Any, state: StepState) -> dict[str, Any]:
@@ -62,3 +72,9 @@ def _error(child: Any, state: StepState) -> dict[str, Any]:
     error = child.error or {}
     within = {"instance_id": child.id, "step_id": error.get("step_id"), "path": error.get("path")}
     return {**error, "step_id": state.step_id, "path": state.path, "run": within}
+
+
+_NEVER: Final = Text(
+    "La otra ejecución esperaría su turno hasta que terminase esta, que la espera.",
+    "The other run would wait for its turn until this one ends, which waits for it.",
+)
