@@ -111,6 +111,12 @@ async def keep_failed(
     return instance
 
 
+def require_depth(context: Context) -> None:
+    """Raises Conflict when too many causes lie behind this."""
+    if context.cause.depth > MAX_DEPTH:
+        raise Conflict(_TOO_DEEP)
+
+
 async def spawn_run(context: Context, instance_id: str, *, awaited: bool = False) -> UUID:
     """The durable task of an instance."""
     return await spawn(context, TASK, {"instance_id": instance_id, **({"awaited": "yes"} if awaited else {})})

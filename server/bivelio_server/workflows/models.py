@@ -8,7 +8,7 @@ from sqlalchemy import Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bivelio_server.kit.db import Base
-from bivelio_server.kit.rows import BusinessRow, Moment, Object, TextArray
+from bivelio_server.kit.rows import DERIVED, BusinessRow, Moment, Object, TextArray
 
 
 class Workflow(BusinessRow):
@@ -63,9 +63,9 @@ class Instance(BusinessRow):
     status: Mapped[str] = mapped_column(Text)
     current_step: Mapped[int]
     total_steps: Mapped[int]
-    input: Mapped[dict[str, Any]] = mapped_column(Object)
-    output: Mapped[Any] = mapped_column(Object)
-    error: Mapped[dict[str, Any] | None] = mapped_column(Object)
+    input: Mapped[dict[str, Any]] = mapped_column(Object, info=DERIVED)
+    output: Mapped[Any] = mapped_column(Object, info=DERIVED)
+    error: Mapped[dict[str, Any] | None] = mapped_column(Object, info=DERIVED)
     depth: Mapped[int]
     started_by: Mapped[str] = mapped_column(Text)
     event_id: Mapped[str | None] = mapped_column(Text)
@@ -74,7 +74,7 @@ class Instance(BusinessRow):
     parent_id: Mapped[str | None] = mapped_column(Text)
     parent_path: Mapped[str | None] = mapped_column(Text)
     queued_at: Mapped[datetime | None] = mapped_column(Moment)
-    task_id: Mapped[UUID | None]
+    task_id: Mapped[UUID | None] = mapped_column(info=DERIVED)
     started_at: Mapped[datetime] = mapped_column(Moment)
     updated_at: Mapped[datetime] = mapped_column(Moment)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)

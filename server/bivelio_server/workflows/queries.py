@@ -52,8 +52,8 @@ _NEXT_IN_LINE: Final = """
 """
 _LEAVE_LINE: Final = """
     update workflow_instances
-       set queued_at = null, task_id = %(task_id)s, started_at = %(now)s, begun_at = clock_timestamp(),
-           updated_at = %(now)s
+       set queued_at = null, task_id = %(task_id)s, begun_at = clock_timestamp(), updated_at = %(now)s,
+           started_at = case when rounds = 0 then %(now)s else started_at end
      where org_id = %(org_id)s and environment = %(environment)s and id = %(id)s
 """
 
@@ -87,7 +87,12 @@ async def get(context: Context, workflow_id: str, *, field: str = "id", lock: bo
 
 async def require_known(context: Context, workflow_id: str, *, field: str = "workflow_id") -> None:
     """Whether there is such a workflow, or was. Raises NotFound."""
-    await only(context.session, business(Workflow, context.caller), workflow_id, field=field)
+    await get_any(context, workflow_id, field=field)
+
+
+async def get_any(context: Context, workflow_id: str, *, field: str = "workflow_id") -> Workflow:
+    """A workflow, deleted or not. Raises NotFound."""
+    return await only(context.session, business(Workflow, context.caller), workflow_id, field=field)
 
 
 async def get_deleted(context: Context, workflow_id: str, *, since: datetime) -> Workflow:

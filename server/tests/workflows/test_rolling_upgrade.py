@@ -9,7 +9,7 @@ import pytest
 
 from bivelio_server.installation import Installation
 from tests.workflows import old_worker
-from tests.workflows.arranging import HELLO, Json, contact_names, create_contact, instances, started, until, workflow
+from tests.workflows.arranging import HELLO, Json, create_contact, instances, started, until, workflow
 from tests.workflows.processes import workers
 from tests.world import Organization
 

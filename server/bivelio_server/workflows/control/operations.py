@@ -5,13 +5,14 @@ from typing import Final
 from bivelio_server.durable import wake
 from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.context import Context
-from bivelio_server.kit.errors import Conflict, NotFound
+from bivelio_server.kit.errors import AlreadyRunning, Conflict, Impossible, InsufficientScope, NotFound
 from bivelio_server.kit.operations import Effect, Feature
 from bivelio_server.kit.text import Text
-from bivelio_server.workflows.control import cancelling, queries
+from bivelio_server.workflows.control import cancelling, queries, retrying
 from bivelio_server.workflows.control.cancelling import require_open
-from bivelio_server.workflows.control.schemas import InstanceCancel
-from bivelio_server.workflows.queries import get_instance, get_instance_locked
+from bivelio_server.workflows.control.schemas import InstanceCancel, InstanceRerun, InstanceRetry
+from bivelio_server.workflows.executing import begin, require_active
+from bivelio_server.workflows.queries import get_any, get_instance, get_instance_locked
 from bivelio_server.workflows.schemas import InstanceReference, InstanceSummary
 from bivelio_server.workflows.views import instance_summary
 
@@ -61,6 +62,30 @@ async def resume_instance(context: Context, data: InstanceReference) -> Instance
         instance.status = "running"
         await context.session.flush()
     return await _summary(context, data.instance_id)
+
+
+@feature.operation(
+    "retry_instance", scope=Scope.write, effect=Effect.transactional,
+    errors=[NotFound, Conflict, AlreadyRunning, InsufficientScope, Impossible],
+    summary=Text("Reintenta una ejecución desde un paso", "Retry a run from one of its steps"),
+)  # fmt: skip
+async def retry_instance(context: Context, data: InstanceRetry) -> InstanceSummary:
+    await retrying.retry(context, data.instance_id, data.from_step, data.version)
+    return await _summary(context, data.instance_id)
+
+
+@feature.operation(
+    "rerun_instance", scope=Scope.write, effect=Effect.transactional,
+    errors=[NotFound, Conflict, AlreadyRunning, InsufficientScope],
+    summary=Text("Ejecuta otra vez un workflow con la misma entrada", "Run a workflow again with the same input"),
+)  # fmt: skip
+async def rerun_instance(context: Context, data: InstanceRerun) -> InstanceSummary:
+    """Of the newest version."""
+    repeated = await get_instance(context, data.instance_id)
+    input_ = repeated.input if data.input is None else data.input
+    require_active(await get_any(context, repeated.workflow_id))
+    started, workflow = await begin(context, repeated.workflow_id, input_, trigger_type="retry", rerun_of=repeated.id)
+    return instance_summary(started, workflow.name)
 
 
 async def _summary(context: Context, instance_id: str) -> InstanceSummary:

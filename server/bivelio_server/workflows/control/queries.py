@@ -7,6 +7,7 @@ from uuid import UUID
 from bivelio_server.kit import json
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.rows import identity
+from bivelio_server.workflows.control.again import Reopened, Taken
 
 #: Beyond the lease: a stopped worker's session is ended after that, see durable.enter.
 _SPARE_SECONDS: Final = 5
@@ -107,6 +108,30 @@ _WAITS_FOR: Final = """
 """
 
 
+# What was prepared for a step may be large: only what a plan needs to know of it.
+_TAKEN: Final = """
+    select path, uses, status,
+           case when uses in ('if', 'switch') then coalesce(prepared -> 'branch', output -> 'branch') end as branch,
+           case when uses = 'for_each' then jsonb_array_length(prepared -> 'items') end as items,
+           case when uses = 'while' then cast(prepared -> 'begun' as int) end as begun
+      from workflow_steps
+     where org_id = %(org_id)s and environment = %(environment)s and instance_id = %(id)s and superseded_in = 0
+"""
+_REPLACE: Final = """
+    update workflow_steps set superseded_in = %(round)s, prepared = null, retry_at = null
+     where org_id = %(org_id)s and environment = %(environment)s and instance_id = %(id)s and superseded_in = 0
+       and path = any (%(paths)s)
+"""
+_REOPEN: Final = """
+    update workflow_steps s
+       set status = 'running', output = null, error = null, finished_at = null, retry_at = null,
+           prepared = case when r.keeps then s.prepared else r.prepared end
+      from jsonb_to_recordset(cast(%(steps)s as jsonb)) as r(path text, keeps boolean, prepared jsonb)
+     where s.org_id = %(org_id)s and s.environment = %(environment)s and s.instance_id = %(id)s
+       and s.superseded_in = 0 and s.path = r.path
+"""
+
+
 class CancelledRun(NamedTuple):
     """A run that was just cancelled: what it showed before, and its steps that were open, as path and kind. If its
     workflow `takes_turns`, somebody else has one now."""
@@ -160,6 +185,19 @@ async def outcome(context: Context, instance_id: str) -> Any:
 async def is_waited_for(context: Context, parent_id: str, parent_path: str) -> bool:
     """Whether the step that started a run waits for its end."""
     return bool(await _run(context, _WAITING_PARENT, id=parent_id, path=parent_path))
+
+
+async def taken(context: Context, instance_id: str) -> list[Taken]:
+    """What a run has taken of its tree, without what was replaced."""
+    return [Taken(*row) for row in await _run(context, _TAKEN, id=instance_id)]
+
+
+async def do_again(
+    context: Context, instance_id: str, number: int, replaced: Iterable[str], reopened: Iterable[Reopened]
+) -> None:
+    """Let the `number`th retry of a run begin with this."""
+    await _run(context, _REPLACE, id=instance_id, round=number, paths=list(replaced))
+    await _run(context, _REOPEN, id=instance_id, steps=_json([step._asdict() for step in reopened]))
 
 
 async def waits_for(context: Context, instance_id: str, other_id: str) -> bool:
