@@ -77,6 +77,7 @@ from bivelio_server.webhooks.documentation import event_models, event_webhooks
 from bivelio_server.workflows import events as workflow_events
 from bivelio_server.workflows import instances, live, watching
 from bivelio_server.workflows import operations as workflows
+from bivelio_server.workflows import output_operations as workflow_outputs
 from bivelio_server.workflows.approvals import events as approval_events
 from bivelio_server.workflows.approvals import mailing as approval_mailing
 from bivelio_server.workflows.approvals import operations as approvals
@@ -107,6 +108,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     run_control.feature,
     workflow_hooks.feature,
     workflow_secrets.feature,
+    workflow_outputs.feature,
     webhooks.feature,
     notices.feature,
     keys.feature,

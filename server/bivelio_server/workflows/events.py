@@ -13,6 +13,7 @@ _COMPLETED: Final = FinishedInstance(
     status="completed",
     duration_ms=45000,
     output={"client_configured": True, "welcome_email_sent": True},
+    output_truncated=False,
     error=None,
 )
 _FAILED: Final = _COMPLETED.model_copy(

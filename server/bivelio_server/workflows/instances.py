@@ -20,6 +20,7 @@ from bivelio_server.kit.watches import Key
 from bivelio_server.workflows import queries
 from bivelio_server.workflows.events import FAILED
 from bivelio_server.workflows.models import Instance, Workflow
+from bivelio_server.workflows.outputs import columns
 from bivelio_server.workflows.queries import Runnable
 from bivelio_server.workflows.schemas import FinishedInstance, TriggerType
 
@@ -37,12 +38,13 @@ _UNATTENDED: Final = frozenset({"event", "cron", "webhook"})
 # Written directly: the row is not changed through this session, and starting a run must be cheap.
 _INSERT: Final = """
     insert into workflow_instances (org_id, environment, id, workflow_id, version, status, current_step, total_steps,
-                                    input, error, depth, started_by, event_id, trigger_type, trigger_key, parent_id,
-                                    parent_path, rerun_of, queued_at, task_id, started_at, updated_at, finished_at)
+                                    input, input_ref, error, depth, started_by, event_id, trigger_type, trigger_key,
+                                    parent_id, parent_path, rerun_of, queued_at, task_id, started_at, updated_at,
+                                    finished_at)
     values (%(org_id)s, %(environment)s, %(id)s, %(workflow_id)s, %(version)s, %(status)s, 1, %(total_steps)s,
-            cast(%(input)s as jsonb), cast(%(error)s as jsonb), %(depth)s, %(started_by)s, %(event_id)s,
-            %(trigger_type)s, %(trigger_key)s, %(parent_id)s, %(parent_path)s, %(rerun_of)s, %(queued_at)s,
-            %(task_id)s, %(now)s, %(now)s, %(finished_at)s)
+            cast(%(input)s as jsonb), cast(%(input_ref)s as jsonb), cast(%(error)s as jsonb), %(depth)s,
+            %(started_by)s, %(event_id)s, %(trigger_type)s, %(trigger_key)s, %(parent_id)s, %(parent_path)s,
+            %(rerun_of)s, %(queued_at)s, %(task_id)s, %(now)s, %(now)s, %(finished_at)s)
     on conflict (org_id, environment, workflow_id, trigger_key) where trigger_key is not null do nothing
     returning id
 """
@@ -177,7 +179,10 @@ async def _keep(
         "started_by": context.caller.actor,
         "finished_at": finished_at,
     }
-    texts = {"input": json.dumps(input_).decode(), "error": None if error is None else json.dumps(error).decode()}
+    texts = {
+        **await columns(context, input_, "input"),
+        "error": None if error is None else json.dumps(error).decode(),
+    }
     if not await context.session.run(_INSERT, {**row, **texts, "now": now}):
         if own["task_id"] is not None:
             await cancel(context, own["task_id"])

@@ -54,7 +54,7 @@ class WorkflowVersion(Base):
 
 class Instance(BusinessRow):
     """A run of one version of a workflow. `rounds` counts its retries; the step at `parent_path` of the run
-    `parent_id` started it."""
+    `parent_id` started it. Large values are files: see `outputs.py`."""
 
     __tablename__ = "workflow_instances"
 
@@ -63,8 +63,10 @@ class Instance(BusinessRow):
     status: Mapped[str] = mapped_column(Text)
     current_step: Mapped[int]
     total_steps: Mapped[int]
-    input: Mapped[dict[str, Any]] = mapped_column(Object, info=DERIVED)
+    input: Mapped[dict[str, Any] | None] = mapped_column(Object, info=DERIVED)
+    input_ref: Mapped[dict[str, Any] | None] = mapped_column(Object, info=DERIVED)
     output: Mapped[Any] = mapped_column(Object, info=DERIVED)
+    output_ref: Mapped[dict[str, Any] | None] = mapped_column(Object, info=DERIVED)
     error: Mapped[dict[str, Any] | None] = mapped_column(Object, info=DERIVED)
     depth: Mapped[int]
     started_by: Mapped[str] = mapped_column(Text)
@@ -101,11 +103,21 @@ class StepRecord(Base):
     status: Mapped[str] = mapped_column(Text)
     attempts: Mapped[int]
     input: Mapped[Any] = mapped_column(Object)
+    input_ref: Mapped[dict[str, Any] | None] = mapped_column(Object)
     output: Mapped[Any] = mapped_column(Object)
+    output_ref: Mapped[dict[str, Any] | None] = mapped_column(Object)
     error: Mapped[dict[str, Any] | None] = mapped_column(Object)
     started_at: Mapped[datetime] = mapped_column(Moment)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
     retry_at: Mapped[datetime | None] = mapped_column(Moment)
+
+    @property
+    def input_truncated(self) -> bool:
+        return self.input_ref is not None
+
+    @property
+    def output_truncated(self) -> bool:
+        return self.output_ref is not None
 
     @property
     def duration_ms(self) -> int | None:

@@ -26,6 +26,7 @@ from bivelio_server.workflows.checking import check_rights
 from bivelio_server.workflows.definition import Definition
 from bivelio_server.workflows.executing import begin
 from bivelio_server.workflows.models import Workflow, WorkflowVersion
+from bivelio_server.workflows.outputs import Shown
 from bivelio_server.workflows.saving import Content, content_of, freeze_rights, save, save_new, spoken_version
 from bivelio_server.workflows.schemas import (
     InstanceList,
@@ -217,7 +218,9 @@ async def _ended(context: Context, instance_id: str) -> InstanceSummary:
                 instance = await queries.get_instance(now, instance_id)
             left = deadline - asyncio.get_running_loop().time()
             if instance.finished_at is not None or left <= 0:
-                return instance_summary(instance, instance.workflow_name)
+                return await Shown(context.services).complete(
+                    instance_summary(instance, instance.workflow_name), instance
+                )
             pause = min(left, _LOOK_AGAIN_SECONDS)
     finally:
         context.services.wakeups.unsubscribe(topic, woken)

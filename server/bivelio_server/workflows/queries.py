@@ -299,6 +299,16 @@ def _words() -> ColumnElement[str]:
     return func.translate(func.lower(text), "áàâäãéèêëíìîïóòôöõúùûüñç", "aaaaaeeeeiiiiooooouuuunc")
 
 
+async def get_step(context: Context, instance_id: str, path: str) -> StepRecord:
+    """What the step at that path did last. Raises NotFound."""
+    step = await context.session.get(
+        StepRecord, (context.caller.org_id, context.caller.environment.value, instance_id, path, 0)
+    )
+    if step is None:
+        raise NotFound("path")
+    return step
+
+
 def _present(context: Context) -> Select[Workflow]:
     return business(Workflow, context.caller).where(Workflow.deleted_at.is_(None))
 

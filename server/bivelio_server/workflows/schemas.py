@@ -158,7 +158,8 @@ class InstanceReference(Input):
 class InstanceSummary(Output):
     """A run. `current_step` is the 1-based position among the top-level steps. While it is `queued` it waits for its
     turn and has not begun. `parent_id` is the run whose step started it, `rerun_of` the one that it repeats; `rounds`
-    tells how often it was retried."""
+    tells how often it was retried. A large input or output that would make a reply too long is null and marked as
+    truncated: `get_output` gives it."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -169,8 +170,10 @@ class InstanceSummary(Output):
     status: InstanceStatus
     current_step: int
     total_steps: int
-    input: dict[str, Any]
+    input: dict[str, Any] | None
+    input_truncated: bool
     output: Any
+    output_truncated: bool
     error: dict[str, Any] | None
     queued: bool
     trigger_type: TriggerType
@@ -207,7 +210,9 @@ class StepView(Output):
     status: StepStatus
     attempts: int
     input: Any
+    input_truncated: bool
     output: Any
+    output_truncated: bool
     error: dict[str, Any] | None
     started_at: datetime
     finished_at: datetime | None
@@ -223,6 +228,23 @@ class PastStepView(StepView):
     superseded_in: int
 
 
+class OutputReference(Input):
+    """Of the run as a whole, or of the step at `path`."""
+
+    instance_id: Id
+    path: str | None = Field(None, max_length=1000, examples=["each[3].mail"])
+    what: Literal["input", "output"] = "output"
+
+
+class OutputView(Output):
+    """`bytes` is its length as JSON."""
+
+    model_config = ConfigDict(title="InstanceOutput")
+
+    value: Any
+    bytes: int
+
+
 class InstanceView(InstanceSummary):
     model_config = ConfigDict(title="Instance", from_attributes=True)
 
@@ -236,7 +258,8 @@ class InstancePage(Output):
 
 
 class FinishedInstance(Output):
-    """The `data` of workflow.completed and workflow.failed."""
+    """The `data` of workflow.completed and workflow.failed. A large output is null and `output_truncated`:
+    `workflows.get_instance` gives it."""
 
     instance_id: str
     workflow_id: str
@@ -244,4 +267,5 @@ class FinishedInstance(Output):
     status: InstanceStatus
     duration_ms: int
     output: Any
+    output_truncated: bool
     error: dict[str, Any] | None

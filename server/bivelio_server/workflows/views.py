@@ -6,6 +6,7 @@ from bivelio_server.kit.context import Context
 from bivelio_server.workflows import queries
 from bivelio_server.workflows.definition import Definition
 from bivelio_server.workflows.models import Instance, Workflow, WorkflowVersion
+from bivelio_server.workflows.outputs import Shown
 from bivelio_server.workflows.schemas import (
     InstanceStatus,
     InstanceSummary,
@@ -39,7 +40,9 @@ def instance_summary(instance: Instance, workflow_name: str) -> InstanceSummary:
         current_step=instance.current_step,
         total_steps=instance.total_steps,
         input=instance.input,
+        input_truncated=instance.input_ref is not None,
         output=instance.output,
+        output_truncated=instance.output_ref is not None,
         error=instance.error,
         queued=instance.queued_at is not None and instance.finished_at is None,
         trigger_type=cast("TriggerType", instance.trigger_type),
@@ -59,10 +62,12 @@ async def instance_view(context: Context, instance_id: str) -> InstanceView:
     instance = await queries.get_instance(context, instance_id)
     steps = await queries.list_steps(context, instance.id)
     past = await queries.list_past_steps(context, instance.id) if instance.rounds else []
+    shown = Shown(context.services)
+    summary = await shown.complete(instance_summary(instance, instance.workflow_name), instance)
     return InstanceView(
-        **instance_summary(instance, instance.workflow_name).model_dump(),
-        steps=[StepView.model_validate(step) for step in steps],
-        past_steps=[PastStepView.model_validate(step) for step in past],
+        **summary.model_dump(),
+        steps=[await shown.complete(StepView.model_validate(step), step) for step in steps],
+        past_steps=[await shown.complete(PastStepView.model_validate(step), step) for step in past],
     )
 
 

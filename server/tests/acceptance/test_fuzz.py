@@ -122,6 +122,7 @@ class Known:
             "/v1/workflows/watch_instance": lambda: {"instance_id": self._make_run()},
             "/v1/workflows/get_approval": lambda: {"approval_id": self._make_approval()},
             "/v1/workflows/decide": lambda: {"approval_id": self._make_approval()},
+            "/v1/workflows/get_output": lambda: {"instance_id": self._make_run()},
             "/v1/webhooks/get": lambda: {"webhook_id": webhook},
             "/v1/webhooks/update": lambda: {"webhook_id": webhook},
             "/v1/webhooks/test": lambda: {"webhook_id": webhook},

@@ -222,6 +222,7 @@ async def test_the_end_is_an_event(acme: Organization, owner: psycopg.Connection
     assert event["data"] == {
         "instance_id": found["instance_id"], "workflow_id": made["id"], "workflow_name": "Onboarding",
         "status": "completed", "duration_ms": event["data"]["duration_ms"], "output": {"text": "Hola Ana"},
+        "output_truncated": False,
         "error": None,
     }  # fmt: skip
     assert (event["origin"], event["depth"]) == (f"run:{found['instance_id']}", 1)

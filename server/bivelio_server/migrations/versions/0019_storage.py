@@ -31,6 +31,7 @@ def upgrade() -> None:
     _erasure()
     for table in _TABLES:
         op.execute(stored_columns(table, *_COLUMNS))
+    op.execute("alter table workflow_instances alter column input drop not null")
 
 
 def _files() -> None:

@@ -65,7 +65,7 @@ _LEFT_CHILDREN: Final = """
      order by c.id limit %(limit)s
 """
 _OUTCOME: Final = """
-    select id, status, output, error, finished_at from workflow_instances
+    select id, status, output, output_ref, error, finished_at from workflow_instances
      where org_id = %(org_id)s and environment = %(environment)s and id = %(id)s
 """
 _WAITING_PARENT: Final = """

@@ -6,7 +6,6 @@ from typing import Any
 
 from bivelio_server.durable import Run
 from bivelio_server.events.recording import record
-from bivelio_server.kit import json
 from bivelio_server.workflows.control.waking import tell_parent
 from bivelio_server.workflows.definition import Step
 from bivelio_server.workflows.events import COMPLETED, FAILED
@@ -21,6 +20,7 @@ from bivelio_server.workflows.running.failures import (
     expression_failed,
     kept,
 )
+from bivelio_server.workflows.running.large import Large
 from bivelio_server.workflows.running.recording import Recording
 from bivelio_server.workflows.running.scope import Scope
 from bivelio_server.workflows.running.walker import Walker
@@ -112,14 +112,16 @@ class Execution:
         """Record the outcome, its event and the end of the task in one transaction."""
         recording, state = self._recording, self._recording.state
         context, now = await recording.context(), recording.now()
-        output = json.loads_trusted(json.dumps(output))
+        output, _ = state.large.taken(output, counts=False)
+        is_large = isinstance(output, Large)
         finished = FinishedInstance(
             instance_id=state.id,
             workflow_id=state.workflow_id,
             workflow_name=state.workflow_name,
             status="completed" if status == "completed" else "failed",
             duration_ms=max(0, round((now - state.started_at).total_seconds() * 1000)),
-            output=output,
+            output=None if is_large else output,
+            output_truncated=is_large,
             error=error,
         )
         await record(context, COMPLETED if status == "completed" else FAILED, finished)

@@ -13,16 +13,13 @@ from typing import Any, Final
 from bivelio_server.durable import Run
 from bivelio_server.kit import json
 from bivelio_server.kit.context import Cause, Context
-from bivelio_server.kit.errors import Impossible, Problem
 from bivelio_server.kit.origin import Door, Origin
-from bivelio_server.kit.text import Text
 from bivelio_server.workflows.instances import tell_watchers
 from bivelio_server.workflows.running.failures import Asleep
 from bivelio_server.workflows.running.state import RunState, StepState, load, present_caller
 
 _ORIGIN: Final = Origin(Door.workflow)
-#: What the outputs of one run may take in all, and what may wait for the next commit.
-_MAX_RUN_BYTES: Final = 8 * 1024 * 1024
+#: What may wait for the next commit.
 _MAX_UNSAVED_BYTES: Final = 512 * 1024
 _MAX_UNSAVED_STEPS: Final = 500
 
@@ -30,16 +27,21 @@ _RECORD: Final = """
     with given as (
         select * from jsonb_to_recordset(cast(%(steps)s as jsonb)) as r(
             path text, step_id text, position int, uses text, status text, attempts int, input jsonb, output jsonb,
-            error jsonb, prepared jsonb, started_at timestamptz, finished_at timestamptz, retry_at timestamptz)
+            input_ref jsonb, output_ref jsonb, error jsonb, prepared jsonb, started_at timestamptz,
+            finished_at timestamptz, retry_at timestamptz)
     ), recorded as (
         insert into workflow_steps (org_id, environment, instance_id, path, step_id, position, uses, status, attempts,
-                                    input, output, error, prepared, started_at, finished_at, retry_at)
+                                    input, output, input_ref, output_ref, error, prepared, started_at, finished_at,
+                                    retry_at)
         select %(org_id)s, %(environment)s, %(id)s, path, step_id, position, uses, status, attempts,
-               input, output, error, prepared, started_at, finished_at, retry_at
+               input, output, input_ref, output_ref, error, prepared, started_at, finished_at, retry_at
           from given
         on conflict (org_id, environment, instance_id, path, superseded_in) do update
-            set status = excluded.status, attempts = excluded.attempts, input = excluded.input,
-                output = excluded.output, error = excluded.error, prepared = excluded.prepared,
+            set status = excluded.status, attempts = excluded.attempts,
+                input = case when {has_input} then excluded.input else workflow_steps.input end,
+                input_ref = case when {has_input} then excluded.input_ref else workflow_steps.input_ref end,
+                output = excluded.output, output_ref = excluded.output_ref,
+                error = excluded.error, prepared = excluded.prepared,
                 started_at = excluded.started_at, finished_at = excluded.finished_at,
                 retry_at = excluded.retry_at
     )
@@ -47,10 +49,11 @@ _RECORD: Final = """
        set status = case when paused_at is not null and %(finished_at)s::timestamptz is null then 'paused'
                          else %(status)s end,
            current_step = %(current_step)s, updated_at = %(now)s,
-           output = cast(%(output)s as jsonb), error = cast(%(error)s as jsonb), finished_at = %(finished_at)s
+           output = cast(%(output)s as jsonb), output_ref = cast(%(output_ref)s as jsonb),
+           error = cast(%(error)s as jsonb), finished_at = %(finished_at)s
      where org_id = %(org_id)s and environment = %(environment)s and id = %(id)s
     returning paused_at is not null
-"""
+""".format(has_input="excluded.input is not null or excluded.input_ref is not null")  # noqa: S608 - no input
 
 
 class Recording:
@@ -67,7 +70,7 @@ class Recording:
         self._context: Context | None = None
         self._opened_at = 0.0
         self._unsaved: dict[str, StepState] = {}
-        self._unsaved_bytes = self._run_bytes = 0
+        self._unsaved_bytes = 0
         self._rights_are_fresh = False
         self._transactions = 0
         self._asleep_since: int | None = None
@@ -89,7 +92,6 @@ class Recording:
             return False
         self.state = state
         self.paused = state.is_paused
-        self._run_bytes = sum(len(json.dumps(step.output)) for step in state.steps.values())
         self._context = self._new_context(session)
         self._rights_are_fresh = True
         return True
@@ -104,7 +106,7 @@ class Recording:
     async def acting_context(self) -> Context:
         """A transaction without an earlier effect in it, with the rights that the workflow has now; it has then been
         seen whether the run is `paused`."""
-        if self.effect_of is not None:
+        if self.effect_of is not None or self._unsaved_bytes > _MAX_UNSAVED_BYTES:
             await self.commit()
         context = await self.context()
         if not self._rights_are_fresh:
@@ -115,16 +117,12 @@ class Recording:
 
     def complete(self, step: StepState, output: Any) -> None:
         """The step is done; it is recorded with the next commit."""
-        encoded = json.dumps(output)
-        if self._run_bytes + len(encoded) > _MAX_RUN_BYTES:
-            raise Impossible(Problem("output", "max_length", _TOO_MUCH))
-        self._unsaved_bytes += len(encoded)
-        self._run_bytes += len(encoded)
+        step.output, size = self.state.large.taken(output)
+        self._unsaved_bytes += size
         step.status, step.finished_at = "completed", self.now()
         step.error = step.retry_at = None
         if not step.holds_steps:
             step.prepared = None
-        step.output = json.loads_trusted(encoded)
         self.save(step)
 
     def save(self, step: StepState) -> None:
@@ -219,28 +217,34 @@ class Recording:
 
     async def _save_progress(self, context: Context, status: str, **ending: Any) -> None:
         state = self.state
+        steps = [await self._row(step) for step in self._unsaved.values()]
+        output, file = await state.large.columns(ending.get("output"))
         [(self.paused,)] = await context.session.run(
             _RECORD,
             {
                 "org_id": state.org_id,
                 "environment": state.environment.value,
                 "id": state.id,
-                "steps": json.dumps([step.as_row() for step in self._unsaved.values()]).decode(),
+                "steps": json.dumps(steps).decode(),
                 "status": status,
                 "current_step": state.current_step,
                 "now": self.now(),
-                "output": _as_json(ending.get("output")),
+                "output": _as_json(output),
+                "output_ref": _as_json(file),
                 "error": _as_json(ending.get("error")),
                 "finished_at": ending.get("finished_at"),
             },
         )
 
+    async def _row(self, step: StepState) -> dict[str, Any]:
+        """What is stored of a step, with its large values in storage by now."""
+        large = self.state.large
+        step.input = large.shown(step.input)
+        row = step.as_row()
+        for name in ("input", "output"):
+            row[name], row[f"{name}_ref"] = await large.columns(row[name])
+        return row
+
 
 def _as_json(value: Any) -> str | None:
     return None if value is None else json.dumps(value).decode()
-
-
-_TOO_MUCH: Final = Text(
-    f"Los resultados de la ejecución ocupan más de {_MAX_RUN_BYTES} bytes.",
-    f"The outputs of the run take more than {_MAX_RUN_BYTES} bytes.",
-)

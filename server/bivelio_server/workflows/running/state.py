@@ -13,6 +13,7 @@ from bivelio_server.durable import Run, TooNew
 from bivelio_server.kit.caller import Caller, Environment, intersect_rights
 from bivelio_server.kit.db import Transaction
 from bivelio_server.workflows.definition import Definition
+from bivelio_server.workflows.running.large import Large, LargeValues
 from bivelio_server.workflows.versions import known_definition, parse_definition
 
 _TIMES: Final = ("started_at", "finished_at", "retry_at")
@@ -21,15 +22,17 @@ _HOLDING_STEPS: Final = frozenset({"if", "switch", "for_each", "while"})
 
 _LOAD: Final = """
     select i.org_id, i.environment, i.id, i.workflow_id, w.name as workflow_name, w.concurrency, i.version,
-           i.input, i.depth, i.started_at, i.total_steps, i.finished_at, i.paused_at, i.retried_at, i.parent_id,
-           i.parent_path, v.activated_by, v.activated_rights, v.api_version,
+           i.input, i.input_ref, i.depth, i.started_at, i.total_steps, i.finished_at, i.paused_at, i.retried_at,
+           i.parent_id, i.parent_path, v.activated_by, v.activated_rights, v.api_version,
            (select o.timezone from organizations o where o.id = i.org_id) as timezone,
            p.scopes, p.user_id, p.role, p.plan, p.key_type,
            (select coalesce(jsonb_agg(jsonb_build_object(
                        'path', s.path, 'step_id', s.step_id, 'position', s.position, 'uses', s.uses,
-                       'status', s.status, 'attempts', s.attempts, 'input', s.input, 'output', s.output,
+                       'status', s.status, 'attempts', s.attempts, 'output', s.output, 'output_ref', s.output_ref,
                        'error', s.error, 'started_at', s.started_at,
                        'finished_at', s.finished_at, 'retry_at', s.retry_at,
+                       'input', case when s.status in ('running', 'waiting') then s.input end,
+                       'input_ref', case when s.status in ('running', 'waiting') then s.input_ref end,
                        'prepared', case when s.status in ('running', 'waiting') then s.prepared end)), '[]')
               from workflow_steps s
              where s.org_id = i.org_id and s.environment = i.environment and s.instance_id = i.id
@@ -61,7 +64,10 @@ _PRESENT_RIGHTS: Final = """
 
 @dataclass(slots=True)
 class StepState:
-    """One step as it is recorded; times are UTC. `path` tells the passes through a loop apart (`each[3].mail`)."""
+    """One step as it is recorded; times are UTC. `path` tells the passes through a loop apart (`each[3].mail`).
+
+    The output may be a `Large`; of a step that was over when the run was loaded, the input is not known.
+    """
 
     path: str
     step_id: str
@@ -102,9 +108,12 @@ class StepState:
         return {"output": self.output, "status": self.status, "error": self.error}
 
     @classmethod
-    def stored(cls, row: dict[str, Any]) -> "StepState":
+    def stored(cls, row: dict[str, Any], large: LargeValues) -> "StepState":
         times = {name: row[name] and datetime.fromisoformat(row[name]) for name in _TIMES}
-        return cls(**{**row, **times})
+        files = {name: row.pop(f"{name}_ref") for name in ("input", "output")}
+        large.count_inline(row["output"])
+        values = {name: large.known(file) for name, file in files.items() if file is not None}
+        return cls(**{**row, **times, **values})
 
     def as_row(self) -> dict[str, Any]:
         row = {name: getattr(self, name) for name in self.__slots__}
@@ -123,7 +132,7 @@ class RunState:
     workflow_name: str
     concurrency: str
     definition: Definition
-    input: dict[str, Any]
+    input: dict[str, Any] | Large
     depth: int
     started_at: datetime
     finished_at: datetime | None
@@ -135,6 +144,7 @@ class RunState:
     #: Of the API that the definition was written for.
     api_version: str
     caller: Caller
+    large: LargeValues
     #: When it was last retried: what may take some time has it anew since.
     retried_at: datetime | None = None
     parent_id: str | None = None
@@ -193,6 +203,7 @@ async def load(session: Transaction, run: Run) -> RunState | None:
         return None
     [row] = rows
     rights = frozenset(row.activated_rights)
+    large = LargeValues(run.services, run.org_id, run.environment.value)
     return RunState(
         id=row.id,
         org_id=row.org_id,
@@ -201,7 +212,7 @@ async def load(session: Transaction, run: Run) -> RunState | None:
         workflow_name=row.workflow_name,
         concurrency=row.concurrency,
         definition=await _definition(session, row),
-        input=row.input,
+        input=row.input if row.input_ref is None else large.known(row.input_ref),
         depth=row.depth,
         started_at=row.started_at,
         finished_at=row.finished_at,
@@ -216,7 +227,8 @@ async def load(session: Transaction, run: Run) -> RunState | None:
         activated_rights=rights,
         api_version=row.api_version,
         caller=_caller(run, row.workflow_id, row.activated_by, rights, row),
-        steps={item["path"]: StepState.stored(item) for item in row.steps},
+        large=large,
+        steps={item["path"]: StepState.stored(item, large) for item in row.steps},
     )
 
 

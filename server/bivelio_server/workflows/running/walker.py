@@ -15,6 +15,7 @@ from bivelio_server.kit import tracing
 from bivelio_server.kit.context import Context, Services
 from bivelio_server.kit.db import passes_by_itself
 from bivelio_server.kit.errors import APIError, Impossible, IntegrationFailed, InternalError, Problem
+from bivelio_server.kit.storage import StorageFailed
 from bivelio_server.kit.text import Text
 from bivelio_server.workflows.definition import (
     HttpRequestStep,
@@ -98,7 +99,10 @@ class Walker(Progress):
         }
 
     async def render(self, value: Any, path: str, scope: Scope) -> Any:
-        return render_value(value, self.variables(scope), path)
+        variables = self.variables(scope)
+        if self.state.large.any:
+            variables = await self.state.large.loaded(value, variables, path)
+        return render_value(value, variables, path)
 
     async def is_true(self, condition: str, path: str, scope: Scope) -> bool:
         answer = await self.render(condition, path, scope)
@@ -223,7 +227,7 @@ class Walker(Progress):
         if state.status == "failed":
             return await self._after_failure(step, state, scope)
         if isinstance(step, StopStep):
-            end = state.output
+            end = await self.state.large.whole(state.output)
             raise Stopped(state.path, end["status"], end["output"], end["message"])
         return state.output
 
@@ -297,7 +301,7 @@ class Walker(Progress):
                 await self._try_again(step, state, scope, error, retryable=error.retryable)
             case APIError():
                 raise await self._failed(state, error) from None
-        if passes_by_itself(error):
+        if passes_by_itself(error) or isinstance(error, StorageFailed):
             raise error  # the worker tries such a run again, without limit
         _log.error("step_crashed", instance=self.state.id, step=state.path, exc_info=error)
         await self._try_again(step, state, scope, InternalError(), retryable=True)

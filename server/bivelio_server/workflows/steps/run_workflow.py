@@ -35,7 +35,8 @@ async def perform(progress: Progress, step: RunWorkflowStep, state: StepState, s
         await progress.sleep(state, None, scope)
     if child.status != "completed":
         raise StepFailed(state.path, _error(child, state))
-    progress.complete(state, {"instance_id": instance_id, "status": child.status, "output": child.output})
+    output = child.output if child.output_ref is None else progress.state.large.known(child.output_ref)
+    progress.complete(state, {"instance_id": instance_id, "status": child.status, "output": output})
 
 
 async def _start(progress: Progress, step: RunWorkflowStep, state: StepState, scope: Scope) -> None:

@@ -16,6 +16,7 @@ from tests.permissions.samples import (
     usage,
     webhooks,
     workflow_hooks,
+    workflow_outputs,
     workflow_secrets,
     workflows,
 )
@@ -35,4 +36,5 @@ SAMPLES: Final[Samples] = {
     **workflow_hooks.SAMPLES,
     **workflow_secrets.SAMPLES,
     **workflows.SAMPLES,
+    **workflow_outputs.SAMPLES,
 }
