@@ -9,6 +9,7 @@ from typing import Any, Final
 from bivelio_server.contacts import sets
 from bivelio_server.jobs.forgetting import forget_files_about
 from bivelio_server.jobs.kinds import Batch, JobKind
+from bivelio_server.storage.forgetting import blank_files_about
 
 #: How many rows of a table are looked at in one batch.
 BATCH: Final = 2000
@@ -24,6 +25,8 @@ async def run_batch(batch: Batch) -> None:
             await _begin(batch)
         case "files":
             await _forget_files(batch)
+        case "stored":
+            await _blank_stored(batch)
         case "tables":
             await _walk(batch)
         case _:
@@ -53,7 +56,14 @@ async def _forget_files(batch: Batch) -> None:
     mentioned = [*person["known"], person["id"].lower()]
     last, forgotten = await forget_files_about(batch.context, mentioned, batch.cursor.get("file", ""))
     batch.count("files", forgotten)
-    batch.cursor.update({"file": last} if last is not None else {"phase": "tables"})
+    batch.cursor.update({"file": last} if last is not None else {"phase": "stored"})
+
+
+async def _blank_stored(batch: Batch) -> None:
+    params, after = batch.params, batch.cursor.get("stored", "")
+    last, blanked = await blank_files_about(batch.context, batch.job_id, params["person"], params["word"], after)
+    batch.count("files", blanked)
+    batch.cursor.update({"stored": last} if last is not None else {"phase": "tables"})
 
 
 async def _walk(batch: Batch) -> None:

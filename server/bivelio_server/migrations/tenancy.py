@@ -33,14 +33,14 @@ def definer_function(signature: str) -> str:
     """
 
 
-def stored_columns(table: str, *columns: str) -> str:
+def stored_columns(table: str, *columns: str, holds: str = "json") -> str:
     """Let jsonb columns of a business table refer to files in storage; each holds `{key, bytes, sha256}` or null.
 
-    A file goes when no such column refers to it any more: nothing else is to be done for it. Each column needs its
-    `stored_index`.
+    A file goes when no such column refers to it any more: nothing else is to be done for it. What `holds` JSON is looked
+    through when a person is erased. Each column needs its `stored_index`.
     """
     names = ", ".join(f"'{column}'" for column in columns)
-    rows = ", ".join(f"('{table}', '{column}')" for column in columns)
+    rows = ", ".join(f"('{table}', '{column}', '{holds}')" for column in columns)
     removed = " or ".join(f"old.{column} is not null" for column in columns)
     changed = " or ".join(
         f"(old.{column} is not null and old.{column} is distinct from new.{column})" for column in columns

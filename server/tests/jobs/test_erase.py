@@ -12,11 +12,14 @@ from psycopg import sql
 from bivelio_server.app import HANDLERS, LANES
 from bivelio_server.contacts import erasing
 from bivelio_server.kit.context import Services
+from bivelio_server.kit.storage import StorageKey
+from bivelio_server.storage.collecting import collect
 from tests.contacts.arranging import contact
 from tests.jobs.arranging import Json, contacts, done, imported, started
 from tests.members.arranging import accepted, fresh_email, invited
 from tests.permissions.tables import key_columns, table_names
-from tests.workflows.arranging import run, until, workflow
+from tests.storage.arranging import files_of
+from tests.workflows.arranging import instance, run, until, workflow
 from tests.working import working
 from tests.world import PASSWORD, Client, Organization
 
@@ -210,3 +213,24 @@ async def _replies(client: Client, person: Json) -> None:
         ("create", {"name": NAME, "company_id": EMAIL}),
     ):
         await client.http.post(f"/v1/contacts/{path}", json={"data": data}, headers=headers)
+
+
+async def test_nothing_is_left_in_the_stored_files_of_runs(acme: Organization, services: Services) -> None:
+    """They are others afterwards, and what else they held is in them."""
+    person = await contact(acme.live, NAME, email=EMAIL, phone=PHONE)
+    filler = "x" * 40_000
+    made = await workflow(acme.live, {"id": "kept", "set": {
+        "text": "{{ input.text }}", "contacts": [{"id": person["id"], "name": NAME, "email": EMAIL}]}})  # fmt: skip
+    ran = await run(acme.live, made, text=filler)
+    assert EMAIL in str(ran)
+
+    found = await done(acme.live, "/v1/contacts/erase", {"id": person["id"]})
+    await collect(services)
+
+    after = await instance(acme.live, ran)
+    contents = [await services.storage.get(StorageKey(key)) for key in await files_of(services, acme)]
+    assert found["counts"]["files"] == 1
+    assert after["output"]["text"] == filler
+    assert after["output"]["contacts"] == [{"id": person["id"], "name": "[borrado]", "email": "[borrado]"}]
+    assert [canary for canary in CANARIES if any(canary.encode() in content for content in contents)] == []
+    assert len(contents) == 2

@@ -40,6 +40,7 @@ def _files() -> None:
         create table stored_columns (
             table_name text not null,
             column_name text not null,
+            holds text not null check (holds in ('json', 'bytes')),
             primary key (table_name, column_name)
         );
         alter table stored_columns enable row level security;
@@ -133,7 +134,7 @@ def _collecting() -> None:
 def _erasure() -> None:
     # For the erasure of a person: in the organisation and environment of the transaction only.
     op.execute(f"""
-        -- The next files after that key.
+        -- The next JSON files after that key.
         create function stored_files_after(p_after text, p_limit int) returns setof jsonb {_FUNCTION} as $$
         declare
             v_statement text;
@@ -142,7 +143,7 @@ def _erasure() -> None:
                        '(select t.%2$I as file from %1$I t where t.org_id = $1 and t.environment = $2
                           and t.%2$I is not null and t.%2$I ->> ''key'' > $3
                         order by t.%2$I ->> ''key'' limit $4)', c.table_name, c.column_name), ' union ')
-              into v_statement from stored_columns c;
+              into v_statement from stored_columns c where c.holds = 'json';
             return query execute format('select f.file from (%s) f order by f.file ->> ''key'' limit $4', v_statement)
             using nullif(current_setting('app.org_id', true), '')::uuid, current_setting('app.environment', true),
                 p_after, p_limit;
