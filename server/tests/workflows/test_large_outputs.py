@@ -280,3 +280,27 @@ async def test_what_a_step_was_given_is_stored_too(acme: Organization, services:
     assert given["input"]["custom_fields"] == {"text": TEXT}
     assert given["output"]["custom_fields"] == {"text": TEXT}
     assert len(await files_of(services, acme)) == 3
+
+
+async def test_the_items_of_a_long_loop_are_stored_once(
+    acme: Organization, services: Services, clock: MovableClock, storage: Watched, owner: psycopg.Connection
+) -> None:
+    each = {"id": "each", "for_each": "{{ input.items }}", "as": "item", "concurrency": 2, "steps": [
+        {"id": "pause", "wait": {"seconds": 3600}}, {"id": "made", "set": {"n": "{{ item.n }}"}}]}  # fmt: skip
+    made = await workflow(acme.live, each)
+    items = [{"n": number, "text": "x" * 15_000} for number in range(4)]
+
+    going = await reached(acme.live, await started(acme.live, made, items=items), "waiting")
+    written = len(storage.written)
+    for _ in range(3):
+        later(services, clock, hours=1)
+        await reached(acme.live, going, "waiting", "completed")
+    found = await ended(acme.live, going)
+
+    assert [result["output"]["n"] for result in found["output"]["results"]] == [0, 1, 2, 3]
+    assert len(storage.written) == written
+    row = owner.execute(
+        "select prepared is null, prepared_ref is not null from workflow_steps where org_id = %s and path = 'each'",
+        (acme.id,),
+    ).fetchone()
+    assert row == (True, True)

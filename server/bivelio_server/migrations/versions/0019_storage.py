@@ -12,25 +12,25 @@ down_revision = "0018"
 branch_labels = None
 depends_on = None
 
-_TABLES: Final = ("workflow_instances", "workflow_steps")
-_COLUMNS: Final = ("input_ref", "output_ref")
+_COLUMNS: Final = {
+    "workflow_instances": ("input_ref", "output_ref"),
+    "workflow_steps": ("input_ref", "output_ref", "prepared_ref"),
+}
 # As in 0014: plans that do not depend on how full the tables were when they were made.
 _FUNCTION: Final = """language plpgsql security definer set search_path = public, pg_temp
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off"""
 
 
 def upgrade() -> None:
-    for table in _TABLES:
-        op.execute(f"""
-            alter table {table} add column if not exists input_ref jsonb, add column if not exists output_ref jsonb
-        """)
-        for column in _COLUMNS:
+    for table, columns in _COLUMNS.items():
+        for column in columns:
+            op.execute(f"alter table {table} add column if not exists {column} jsonb")
             index_online(*stored_index(table, column))
     _files()
     _collecting()
     _erasure()
-    for table in _TABLES:
-        op.execute(stored_columns(table, *_COLUMNS))
+    for table, columns in _COLUMNS.items():
+        op.execute(stored_columns(table, *columns))
     op.execute("alter table workflow_instances alter column input drop not null")
 
 

@@ -60,6 +60,7 @@ class LargeValues:
         self._inline_bytes = self._stored_bytes = 0
         self._held: OrderedDict[Large, None] = OrderedDict()
         self._held_bytes = 0
+        self._prepared: dict[str, tuple[Any, StoredFile]] = {}
         self.any = False
 
     def known(self, reference: dict[str, Any]) -> Large:
@@ -108,11 +109,33 @@ class LargeValues:
         if not isinstance(value, Large):
             return value, None
         if value.file is None:
-            content, now = await self._content(value), self._services.clock.now()
-            value.file = await keep(self._services, self._org_id, self._environment, content, now)
+            value.file = await self._keep(await self._content(value))
             value.size, value.parts = value.file.bytes, None
             self._hold(value)
         return None, value.file.as_json()
+
+    async def prepared(self, path: str, value: Any) -> tuple[Any, dict[str, Any] | None]:
+        """As `columns`, for what the step at that path needs to go on, which is in memory while the run is."""
+        content = b"" if value is None else json.dumps(value)
+        if len(content) <= self._services.settings.inline_bytes:
+            return value, None
+        known = self._prepared.get(path)
+        if known is None or known[0] is not value:
+            file = await self._keep(content)
+            self._stored_bytes += file.bytes
+            self._prepared[path] = known = (value, file)
+        return None, known[1].as_json()
+
+    async def prepared_before(self, path: str, reference: dict[str, Any]) -> Any:
+        """What was prepared; None when it is lost, so that it is prepared anew. Raises StorageFailed."""
+        file = StoredFile.from_json(reference)
+        self._stored_bytes += file.bytes
+        try:
+            value = json.loads_trusted(await fetch(self._services.storage, file))
+        except FileMissing:
+            return None
+        self._prepared[path] = (value, file)
+        return value
 
     async def whole(self, value: Any) -> Any:
         """The value itself. Raises OutputLost, StorageFailed."""
@@ -151,6 +174,10 @@ class LargeValues:
         self._stored_bytes += value.size
         self.any = True
         return value
+
+    async def _keep(self, content: bytes) -> StoredFile:
+        now = self._services.clock.now()
+        return await keep(self._services, self._org_id, self._environment, content, now)
 
     def _made_of(self, value: Any, parts: list[Large]) -> Large:
         """No part is loaded yet, so the whole is measured first."""

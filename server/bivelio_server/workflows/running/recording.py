@@ -27,21 +27,21 @@ _RECORD: Final = """
     with given as (
         select * from jsonb_to_recordset(cast(%(steps)s as jsonb)) as r(
             path text, step_id text, position int, uses text, status text, attempts int, input jsonb, output jsonb,
-            input_ref jsonb, output_ref jsonb, error jsonb, prepared jsonb, started_at timestamptz,
-            finished_at timestamptz, retry_at timestamptz)
+            input_ref jsonb, output_ref jsonb, error jsonb, prepared jsonb, prepared_ref jsonb,
+            started_at timestamptz, finished_at timestamptz, retry_at timestamptz)
     ), recorded as (
         insert into workflow_steps (org_id, environment, instance_id, path, step_id, position, uses, status, attempts,
-                                    input, output, input_ref, output_ref, error, prepared, started_at, finished_at,
-                                    retry_at)
+                                    input, output, input_ref, output_ref, error, prepared, prepared_ref, started_at,
+                                    finished_at, retry_at)
         select %(org_id)s, %(environment)s, %(id)s, path, step_id, position, uses, status, attempts,
-               input, output, input_ref, output_ref, error, prepared, started_at, finished_at, retry_at
+               input, output, input_ref, output_ref, error, prepared, prepared_ref, started_at, finished_at, retry_at
           from given
         on conflict (org_id, environment, instance_id, path, superseded_in) do update
             set status = excluded.status, attempts = excluded.attempts,
                 input = case when {has_input} then excluded.input else workflow_steps.input end,
                 input_ref = case when {has_input} then excluded.input_ref else workflow_steps.input_ref end,
                 output = excluded.output, output_ref = excluded.output_ref,
-                error = excluded.error, prepared = excluded.prepared,
+                error = excluded.error, prepared = excluded.prepared, prepared_ref = excluded.prepared_ref,
                 started_at = excluded.started_at, finished_at = excluded.finished_at,
                 retry_at = excluded.retry_at
     )
@@ -243,6 +243,7 @@ class Recording:
         row = step.as_row()
         for name in ("input", "output"):
             row[name], row[f"{name}_ref"] = await large.columns(row[name])
+        row["prepared"], row["prepared_ref"] = await large.prepared(step.path, step.prepared)
         return row
 
 

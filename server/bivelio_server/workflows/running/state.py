@@ -33,7 +33,8 @@ _LOAD: Final = """
                        'finished_at', s.finished_at, 'retry_at', s.retry_at,
                        'input', case when s.status in ('running', 'waiting') then s.input end,
                        'input_ref', case when s.status in ('running', 'waiting') then s.input_ref end,
-                       'prepared', case when s.status in ('running', 'waiting') then s.prepared end)), '[]')
+                       'prepared', case when s.status in ('running', 'waiting') then s.prepared end,
+                       'prepared_ref', case when s.status in ('running', 'waiting') then s.prepared_ref end)), '[]')
               from workflow_steps s
              where s.org_id = i.org_id and s.environment = i.environment and s.instance_id = i.id
                and s.superseded_in = 0) as steps,
@@ -108,11 +109,14 @@ class StepState:
         return {"output": self.output, "status": self.status, "error": self.error}
 
     @classmethod
-    def stored(cls, row: dict[str, Any], large: LargeValues) -> "StepState":
+    async def stored(cls, row: dict[str, Any], large: LargeValues) -> "StepState":
+        """Raises StorageFailed."""
         times = {name: row[name] and datetime.fromisoformat(row[name]) for name in _TIMES}
         files = {name: row.pop(f"{name}_ref") for name in ("input", "output")}
         large.count_inline(row["output"])
         values = {name: large.known(file) for name, file in files.items() if file is not None}
+        if (file := row.pop("prepared_ref")) is not None:
+            values["prepared"] = await large.prepared_before(row["path"], file)
         return cls(**{**row, **times, **values})
 
     def as_row(self) -> dict[str, Any]:
@@ -228,7 +232,7 @@ async def load(session: Transaction, run: Run) -> RunState | None:
         api_version=row.api_version,
         caller=_caller(run, row.workflow_id, row.activated_by, rights, row),
         large=large,
-        steps={item["path"]: StepState.stored(item, large) for item in row.steps},
+        steps={item["path"]: await StepState.stored(item, large) for item in row.steps},
     )
 
 
