@@ -11,7 +11,7 @@ import structlog
 
 from bivelio_server.durable.chores import Chore
 from bivelio_server.kit.context import Services
-from bivelio_server.kit.pruning import OrganisationPruning, Pruning
+from bivelio_server.kit.pruning import AnyPruning, OrganisationLimit, OrganisationPruning, Pruning
 
 CHORE: Final = "pruning"
 _EVERY: Final = timedelta(hours=1)
@@ -24,7 +24,7 @@ _PAUSE_SECONDS: Final = 0.02
 _log = structlog.get_logger()
 
 
-def pruning_chore(prunings: Sequence[OrganisationPruning | Pruning]) -> Chore:
+def pruning_chore(prunings: Sequence[AnyPruning]) -> Chore:
     """Removes, every hour, what the organisations and the installation no longer keep."""
 
     async def work(services: Services) -> int:
@@ -33,7 +33,7 @@ def pruning_chore(prunings: Sequence[OrganisationPruning | Pruning]) -> Chore:
     return Chore(CHORE, _EVERY, work, lease=_LEASE)
 
 
-async def prune(services: Services, prunings: Sequence[OrganisationPruning | Pruning]) -> int:
+async def prune(services: Services, prunings: Sequence[AnyPruning]) -> int:
     """All that is old by now, as far as the time goes; how many rows there were.
 
     One that fails keeps no other from its turn; the last failure is raised at the end.
@@ -53,9 +53,7 @@ async def prune(services: Services, prunings: Sequence[OrganisationPruning | Pru
     return removed
 
 
-async def _calls(
-    services: Services, prunings: Sequence[OrganisationPruning | Pruning]
-) -> AsyncIterator[tuple[str, tuple[object, ...]]]:
+async def _calls(services: Services, prunings: Sequence[AnyPruning]) -> AsyncIterator[tuple[str, tuple[object, ...]]]:
     """What is to be called until it removes nothing more, and with what."""
     now = services.clock.now()
     for pruning in prunings:
@@ -64,8 +62,8 @@ async def _calls(
     organisations = await services.database.call_all("select org_id, retention from retention_settings()")
     for org_id, retention in organisations:
         for pruning in prunings:
-            if isinstance(pruning, OrganisationPruning) and (before := _kept_since(pruning, retention, now)):
-                yield f"select {pruning.function}(%s, %s, %s)", (org_id, before)
+            if not isinstance(pruning, Pruning) and (kept := _kept(pruning, retention, now)) is not None:
+                yield f"select {pruning.function}(%s, %s, %s)", (org_id, kept)
 
 
 async def _batch(services: Services, statement: str, which: tuple[object, ...]) -> int:
@@ -75,7 +73,11 @@ async def _batch(services: Services, statement: str, which: tuple[object, ...]) 
     return removed
 
 
-def _kept_since(pruning: OrganisationPruning, retention: Mapping[str, Any], now: datetime) -> datetime | None:
-    """None: everything is kept."""
-    days = retention.get(pruning.setting)
-    return None if days is None else now - timedelta(days=int(days))
+def _kept(
+    pruning: OrganisationPruning | OrganisationLimit, retention: Mapping[str, Any], now: datetime
+) -> datetime | int | None:
+    """Since when, or how many; None: everything is kept."""
+    kept = retention.get(pruning.setting)
+    if kept is None or isinstance(pruning, OrganisationLimit):
+        return kept
+    return now - timedelta(days=int(kept))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +17,22 @@ class OrganisationPruning:
 
 
 @dataclass(frozen=True, slots=True)
+class OrganisationLimit:
+    """History of which each organisation keeps as many as its retention setting of this name says, the newest.
+
+    `function` is a definer function `(organisation, kept, limit)` that removes others and returns how many.
+    """
+
+    setting: str
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pruning:
     """What every installation removes once it is this old. `function` is a definer function `(before, limit)`."""
 
     function: str
     kept: timedelta
+
+
+AnyPruning: TypeAlias = OrganisationPruning | OrganisationLimit | Pruning

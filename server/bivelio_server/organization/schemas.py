@@ -10,17 +10,18 @@ from bivelio_server.accounts.roles import Plan, Role
 from bivelio_server.accounts.sessions import Tokens
 from bivelio_server.kit.models import Id, Input, Name, Output
 from bivelio_server.kit.text import Language
-from bivelio_server.organization.settings import CurrencyCode, Days, Timezone
+from bivelio_server.organization.settings import Count, CurrencyCode, Days, Timezone
 
 
 class RetentionUpdate(Input):
-    """The days given change; the others stay."""
+    """What is given changes; the others stay."""
 
     events_days: Days = None
     deliveries_days: Days = None
     requests_days: Days = None
     audit_days: Days = None
     runs_days: Days = None
+    runs_kept: Count = None
 
 
 class OrganizationUpdate(Input):
@@ -58,6 +59,7 @@ class RetentionView(Output):
     requests_days: int | None
     audit_days: int | None
     runs_days: int | None
+    runs_kept: int | None
 
 
 class OrganizationView(Output):

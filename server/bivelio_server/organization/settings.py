@@ -27,10 +27,12 @@ def _currency(value: str) -> str:
 Timezone = Annotated[str, Field(max_length=60, examples=["Europe/Madrid"]), AfterValidator(_timezone)]
 CurrencyCode = Annotated[str, Field(max_length=3, examples=["EUR"]), AfterValidator(_currency)]
 Days = Annotated[int, Field(ge=1, le=3650)] | None
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)] | None
 
 
 class Retention(Input):
-    """For how many days each kind of record is kept; null keeps it for ever."""
+    """For how many days each kind of record is kept; null keeps it for ever. Of a workflow's finished runs the newest
+    `runs_kept` are kept, null for all, and those only for `runs_days`."""
 
     model_config = ConfigDict(title="Retention")
 
@@ -39,6 +41,7 @@ class Retention(Input):
     requests_days: Days = 30
     audit_days: Days = 730
     runs_days: Days = 90
+    runs_kept: Count = 10_000
 
 
 class OrganizationSettings(Input):

@@ -10,7 +10,14 @@ from tests.world import Organization
 pytestmark = pytest.mark.anyio
 
 GET, UPDATE = "/v1/organization/get", "/v1/organization/update"
-DEFAULTS = {"events_days": 90, "deliveries_days": 30, "requests_days": 30, "audit_days": 730, "runs_days": 90}
+DEFAULTS = {
+    "events_days": 90,
+    "deliveries_days": 30,
+    "requests_days": 30,
+    "audit_days": 730,
+    "runs_days": 90,
+    "runs_kept": 10_000,
+}
 
 
 async def test_a_new_organization_has_the_defaults(acme: Organization) -> None:
@@ -59,6 +66,7 @@ async def test_a_stale_version_is_refused(acme: Organization) -> None:
         ({"name": " "}, "name"),
         ({"retention": {"runs_days": 0}}, "retention.runs_days"),
         ({"retention": {"runs_days": 3651}}, "retention.runs_days"),
+        ({"retention": {"runs_kept": 0}}, "retention.runs_kept"),
         ({"retention": {"contacts_days": 5}}, "retention.contacts_days"),
         ({"plan": "enterprise"}, "plan"),
     ],
