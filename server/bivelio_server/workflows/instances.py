@@ -107,7 +107,7 @@ async def keep_failed(
     if instance.id == row["id"]:
         finished = FinishedInstance(
             instance_id=instance.id, workflow_id=workflow.id, workflow_name=workflow.name, status="failed",
-            duration_ms=0, output=None, error=instance.error,
+            duration_ms=0, output=None, output_truncated=False, error=instance.error,
         )  # fmt: skip
         await record(replace(context, cause=Cause(f"run:{instance.id}", instance.depth + 1)), FAILED, finished)
     return instance

@@ -12,6 +12,7 @@ from bivelio_server.workflows.control import cancelling, queries, retrying
 from bivelio_server.workflows.control.cancelling import require_open
 from bivelio_server.workflows.control.schemas import InstanceCancel, InstanceRerun, InstanceRetry
 from bivelio_server.workflows.executing import begin, require_active
+from bivelio_server.workflows.outputs import whole
 from bivelio_server.workflows.queries import get_any, get_instance, get_instance_locked
 from bivelio_server.workflows.schemas import InstanceReference, InstanceSummary
 from bivelio_server.workflows.views import instance_summary
@@ -82,7 +83,7 @@ async def retry_instance(context: Context, data: InstanceRetry) -> InstanceSumma
 async def rerun_instance(context: Context, data: InstanceRerun) -> InstanceSummary:
     """Of the newest version."""
     repeated = await get_instance(context, data.instance_id)
-    input_ = repeated.input if data.input is None else data.input
+    input_ = await whole(context.services, repeated, "input") if data.input is None else data.input
     require_active(await get_any(context, repeated.workflow_id))
     started, workflow = await begin(context, repeated.workflow_id, input_, trigger_type="retry", rerun_of=repeated.id)
     return instance_summary(started, workflow.name)

@@ -12,6 +12,7 @@ from bivelio_server.workflows.executing import require_active
 from bivelio_server.workflows.input_schema import check_input
 from bivelio_server.workflows.instances import admit_next, require_depth, spawn_run
 from bivelio_server.workflows.models import Instance, Workflow, WorkflowVersion
+from bivelio_server.workflows.outputs import whole
 from bivelio_server.workflows.queries import find_version, get_any, get_instance_locked, has_unfinished, hold_turn
 from bivelio_server.workflows.versions import parse_definition
 
@@ -37,7 +38,7 @@ async def retry(context: Context, instance_id: str, from_step: str | None, versi
     do = again.plan(definition, taken, from_step, other_version=is_other)
     await queries.do_again(context, instance.id, instance.rounds + 1, do.replaced, do.reopened)
     if is_other:
-        instance.input = check_input(definition, instance.input)
+        check_input(definition, await whole(context.services, instance, "input"))
         instance.version, instance.total_steps = chosen.version, len(definition.steps)
     await _go_on(context, instance, workflow)
 

@@ -30,8 +30,8 @@ class Progress(ABC):
     def now(self) -> datetime: ...
 
     @abstractmethod
-    def variables(self, scope: Scope) -> dict[str, Any]:
-        """What expressions see."""
+    async def variables(self, template: Any, path: str, scope: Scope) -> dict[str, Any]:
+        """What the expressions of a template see. Raises ExpressionError."""
 
     @abstractmethod
     async def render(self, value: Any, path: str, scope: Scope) -> Any:

@@ -88,21 +88,19 @@ class Walker(Progress):
         """The walk has the turn from now on."""
         await self._turn.take()
 
-    def variables(self, scope: Scope) -> dict[str, Any]:
+    async def variables(self, template: Any, path: str, scope: Scope) -> dict[str, Any]:
         state = self.state
-        return {
+        variables = {
             "input": state.input,
             "steps": state.seen_from(scope.levels),
             "run": {"id": state.id, "workflow_id": state.workflow_id},
             "now": self.now().replace(microsecond=0),
             **scope.names,
         }
+        return await state.large.loaded(template, variables, path) if state.large.any else variables
 
     async def render(self, value: Any, path: str, scope: Scope) -> Any:
-        variables = self.variables(scope)
-        if self.state.large.any:
-            variables = await self.state.large.loaded(value, variables, path)
-        return render_value(value, variables, path)
+        return render_value(value, await self.variables(value, path, scope), path)
 
     async def is_true(self, condition: str, path: str, scope: Scope) -> bool:
         answer = await self.render(condition, path, scope)

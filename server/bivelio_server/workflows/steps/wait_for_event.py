@@ -13,7 +13,7 @@ async def perform(progress: Progress, step: WaitForEventStep, state: StepState, 
     if state.attempts == 0:
         state.attempts, state.input = 1, step.wait_for_event.model_dump(exclude_none=True)
     try:
-        wait = _wait(progress, step, state, scope)
+        wait = await _wait(progress, step, state, scope)
         event = await waits.event_for(await progress.context(), wait, _used(progress, state))
         if event is None or state.status == "waiting":
             progress.effect_of = state.path
@@ -26,14 +26,15 @@ async def perform(progress: Progress, step: WaitForEventStep, state: StepState, 
     progress.complete(state, event)
 
 
-def _wait(progress: Progress, step: WaitForEventStep, state: StepState, scope: Scope) -> waits.Wait:
+async def _wait(progress: Progress, step: WaitForEventStep, state: StepState, scope: Scope) -> waits.Wait:
+    condition = step.wait_for_event.if_
     return waits.Wait(
         instance_id=progress.state.id,
         path=state.path,
         step_id=state.step_id,
         event=step.wait_for_event.event,
-        condition=step.wait_for_event.if_,
-        variables=progress.variables(scope),
+        condition=condition,
+        variables=await progress.variables(condition or "", "wait_for_event.if", scope),
     )
 
 
