@@ -1,21 +1,24 @@
 """Checking a definition when it is saved: every problem located (`steps[2].then[0].with.email`)."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bivelio_server.kit.caller import Caller
+from bivelio_server.kit.context import EventDescription
 from bivelio_server.kit.door import insufficient_scope
 from bivelio_server.kit.errors import Problem, ValidationFailed
 from bivelio_server.kit.operations import Catalogue, Operation
 from bivelio_server.kit.origin import Door
 from bivelio_server.kit.text import Text
-from bivelio_server.kit.validation import MAX_PROBLEMS, validation_failed
+from bivelio_server.kit.validation import MAX_PROBLEMS, field_path, validation_failed
 from bivelio_server.workflows.approvals.checking import approval_problems
 from bivelio_server.workflows.definition import (
     ApprovalStep,
@@ -39,21 +42,42 @@ from bivelio_server.workflows.definition import (
     walk,
     walk_steps,
 )
-from bivelio_server.workflows.expressions import ExpressionError, parse_template, references_of
+from bivelio_server.workflows.expressions import ExpressionError, references_of
 from bivelio_server.workflows.input_schema import schema_problems
-from bivelio_server.workflows.problems import expression_problem
+from bivelio_server.workflows.reference_checking import (
+    ERROR,
+    PLAIN,
+    RUN,
+    UNKNOWN,
+    Fields,
+    Known,
+    ListOf,
+    Reading,
+    Scope,
+    Shape,
+    TooMuchToRead,
+    lone_shape,
+)
 from bivelio_server.workflows.vault.references import ROOT as SECRETS
 from bivelio_server.workflows.vault.references import as_given
 
 MAX_STEPS: Final = 200
 MAX_NESTING: Final = 10
-_ROOTS: Final = frozenset({"input", "steps", "run", "now"})
+_SECRETS: Final = Fields({}, PLAIN)
 
 
-def check_definition(definition: Definition, catalogue: Catalogue, api_version: str | None = None) -> None:
+def check_definition(
+    definition: Definition,
+    catalogue: Catalogue,
+    api_version: str | None = None,
+    events: Mapping[str, EventDescription] = MappingProxyType({}),
+) -> None:
     """`api_version`: that of the API which the steps were written for. Raises ValidationFailed with every problem."""
-    spoken = api_version or catalogue.versions.newest
-    problems = list(islice(_problems(definition, catalogue, spoken), MAX_PROBLEMS))
+    known = Known(catalogue, events, api_version or catalogue.versions.newest)
+    try:
+        problems = list(islice(_problems(definition, known), MAX_PROBLEMS))
+    except TooMuchToRead as error:
+        problems = [Problem("steps", "max_length", error.text)]
     if problems:
         raise ValidationFailed(problems)
 
@@ -84,89 +108,125 @@ def _operation_of(step: Step) -> str | None:
 
 
 @dataclass(slots=True)
-class _Scope:
-    """What expressions may name at a place: roots, and the steps that may have been taken before. `ids` are all that
-    were met so far, `api_version` is what the steps were written for."""
+class _Place:
+    """What expressions may name at a place: `names`, and the steps that may have been taken before. `ids` are all that
+    were met so far."""
 
-    api_version: str
-    roots: frozenset[str] = _ROOTS
-    steps: set[str] = field(default_factory=set)
+    known: Known
+    reading: Reading
+    names: Mapping[str, Shape]
+    steps: dict[str, Shape] = field(default_factory=dict)
     ids: set[str] = field(default_factory=set)
 
-    def knowing(self, *names: str) -> "_Scope":
-        """With these roots besides; steps seen there are seen afterwards."""
-        return replace(self, roots=self.roots.union(names))
+    @property
+    def scope(self) -> Scope:
+        return {**self.names, "steps": Fields(self.steps)}
 
-    def apart(self, *names: str) -> "_Scope":
-        """With these roots besides; steps seen there are not seen afterwards."""
-        return replace(self, roots=self.roots.union(names), steps=set(self.steps))
+    def knowing(self, **names: Shape) -> "_Place":
+        """With these names besides; steps seen there are seen afterwards."""
+        return replace(self, names={**self.names, **names})
+
+    def apart(self, **names: Shape) -> "_Place":
+        """With these names besides; steps seen there are not seen afterwards."""
+        return replace(self, names={**self.names, **names}, steps=dict(self.steps))
+
+    def texts(self, value: Any, path: str) -> Iterator[Problem]:
+        return self.reading.value(value, path, self.scope)
+
+    def expression(self, text: str, path: str) -> Iterator[Problem]:
+        return self.reading.lone_expression(text, path, self.scope)
 
 
-def _problems(definition: Definition, catalogue: Catalogue, api_version: str) -> Iterator[Problem]:
+def _problems(definition: Definition, known: Known) -> Iterator[Problem]:
     if sum(1 for _ in walk(definition)) > MAX_STEPS:
         yield Problem("steps", "max_items", _TOO_MANY)
         return
-    if isinstance(definition.trigger, EventTrigger) and definition.trigger.if_ is not None:
-        yield from _condition(definition.trigger.if_, "trigger.if", _Scope(api_version, frozenset({"input", "now"})))
     if definition.input_schema is not None:
         yield from schema_problems(definition.input_schema)
-    scope = _Scope(api_version)
-    yield from _list(definition.steps, "steps", scope, catalogue)
+    reading = Reading()
+    trigger = definition.trigger
+    if isinstance(trigger, EventTrigger) and trigger.if_ is not None:
+        yield from reading.lone_expression(
+            trigger.if_, "trigger.if", {"input": known.event(trigger.event), "now": PLAIN}
+        )
+    place = _Place(known, reading, {"input": known.input(definition), "run": RUN, "now": PLAIN})
+    yield from _list(definition.steps, "steps", place)
     if definition.output is not None:
-        yield from _texts(definition.output, "output", scope)
-    yield from _list(definition.on_error, "on_error", scope.knowing("error"), catalogue)
+        yield from place.texts(definition.output, "output")
+    yield from _list(definition.on_error, "on_error", place.knowing(error=ERROR))
 
 
-def _list(steps: Sequence[Step], path: str, scope: _Scope, catalogue: Catalogue) -> Iterator[Problem]:
+def _list(steps: Sequence[Step], path: str, place: _Place) -> Iterator[Problem]:
     for position, step in enumerate(steps):
         here = f"{path}[{position}]"
-        yield from _step(step, here, scope, catalogue)
-        scope.steps.add(step.id)
+        yield from _step(step, here, place)
+        place.steps[step.id] = place.known.step(step)
         if isinstance(step.on_error, list):
-            yield from _list(step.on_error, f"{here}.on_error", scope.knowing("error"), catalogue)
+            yield from _list(step.on_error, f"{here}.on_error", place.knowing(error=ERROR))
 
 
-def _step(step: Step, path: str, scope: _Scope, catalogue: Catalogue) -> Iterator[Problem]:
+def _step(step: Step, path: str, place: _Place) -> Iterator[Problem]:
     """What a step itself says, and then the steps within it."""
     if path.count("[") > MAX_NESTING:
         yield Problem(path, "max_depth", _TOO_DEEP)
-    if step.id in scope.ids:
+    if step.id in place.ids:
         yield Problem(f"{path}.id", "unique", _REPEATED.format(id=step.id))
-    scope.ids.add(step.id)
-    yield from _own_texts(step, path, scope)
+    place.ids.add(step.id)
+    yield from _own_texts(step, path, place)
     match step:
         case OperationStep():
-            yield from _operation(step, path, scope, catalogue)
+            yield from _operation(step, path, place.known)
         case ForEachStep():
-            yield from _list(step.steps, f"{path}.steps", scope.apart(step.as_, "index"), catalogue)
+            inner = place.apart(**{step.as_: _item(step, place.scope), "index": PLAIN})
+            yield from _list(step.steps, f"{path}.steps", inner)
         case WhileStep():
-            yield from _loop(step, path, scope, catalogue)
+            yield from _loop(step, path, place)
         case ParallelStep():
-            yield from _parallel(step, path, scope, catalogue)
+            yield from _parallel(step, path, place)
         case IfStep() | SwitchStep():
             for branch in branches(step):
                 if branch.place != "on_error":
-                    yield from _list(branch.steps, f"{path}.{branch.place}", scope, catalogue)
+                    yield from _list(branch.steps, f"{path}.{branch.place}", place)
 
 
-def _own_texts(step: Step, path: str, scope: _Scope) -> Iterator[Problem]:
+def _own_texts(step: Step, path: str, place: _Place) -> Iterator[Problem]:
     """The members of a step that may hold expressions."""
     match step:
         case IfStep():
-            yield from _condition(step.if_, f"{path}.if", scope)
+            yield from place.expression(step.if_, f"{path}.if")
         case SwitchStep():
-            yield from _condition(step.switch, f"{path}.switch", scope)
+            yield from place.expression(step.switch, f"{path}.switch")
         case HttpRequestStep():
-            yield from _texts(as_given(step.http_request), f"{path}.http_request", scope.knowing(SECRETS))
+            request = as_given(step.http_request)
+            yield from place.knowing(**{SECRETS: _SECRETS}).texts(request, f"{path}.http_request")
+            yield from _unnamed_secrets(request, f"{path}.http_request")
         case WaitForEventStep():
-            if step.wait_for_event.if_ is not None:
-                yield from _condition(step.wait_for_event.if_, f"{path}.wait_for_event.if", scope.knowing("event"))
+            awaited = step.wait_for_event
+            if awaited.if_ is not None:
+                event = Fields(place.known.event(awaited.event).named, UNKNOWN)
+                yield from place.knowing(event=event).expression(awaited.if_, f"{path}.wait_for_event.if")
         case ApprovalStep():
-            yield from _texts(step.approval.model_dump(), f"{path}.approval", scope)
+            yield from place.texts(step.approval.model_dump(), f"{path}.approval")
             yield from approval_problems(step, path)
         case _:
             for member in _RENDERED.get(type(step), ()):
-                yield from _texts(_member(step, member), f"{path}.{member}", scope)
+                yield from place.texts(_member(step, member), f"{path}.{member}")
+
+
+def _unnamed_secrets(value: Any, path: str) -> Iterator[Problem]:
+    """Where a text reads `secrets` without the name of one."""
+    if isinstance(value, dict | list):
+        for key, member in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _unnamed_secrets(member, field_path([path, key]))
+    elif isinstance(value, str) and "{{" in value:
+        with suppress(ExpressionError):  # said already
+            if (SECRETS,) in references_of(value):
+                yield Problem(path, "reference", _UNNAMED_SECRET)
+
+
+def _item(step: ForEachStep, scope: Scope) -> Shape:
+    shape = lone_shape(step.for_each, scope) if isinstance(step.for_each, str) else UNKNOWN
+    return shape.item if isinstance(shape, ListOf) else UNKNOWN
 
 
 #: The members of which every text may hold expressions, by their names on the wire.
@@ -185,61 +245,25 @@ def _member(step: Step, name: str) -> Any:
     return value.model_dump() if isinstance(value, Part) else value
 
 
-def _loop(step: WhileStep, path: str, scope: _Scope, catalogue: Catalogue) -> Iterator[Problem]:
+def _loop(step: WhileStep, path: str, place: _Place) -> Iterator[Problem]:
     """Its condition and its steps may name what its steps gave the time before."""
-    inner = scope.apart("index")
-    inner.steps.update(each.id for _, each in walk_steps(step.steps))
-    yield from _condition(step.while_, f"{path}.while", inner)
-    yield from _list(step.steps, f"{path}.steps", inner, catalogue)
+    inner = place.apart(index=PLAIN)
+    inner.steps.update({each.id: place.known.step(each) for _, each in walk_steps(step.steps)})
+    yield from inner.expression(step.while_, f"{path}.while")
+    yield from _list(step.steps, f"{path}.steps", inner)
 
 
-def _parallel(step: ParallelStep, path: str, scope: _Scope, catalogue: Catalogue) -> Iterator[Problem]:
+def _parallel(step: ParallelStep, path: str, place: _Place) -> Iterator[Problem]:
     """A branch does not see the others."""
-    seen = [scope.apart() for _ in step.parallel]
+    seen = [place.apart() for _ in step.parallel]
     for inner, (name, steps) in zip(seen, step.parallel.items(), strict=True):
-        yield from _list(steps, f"{path}.parallel.{name}", inner, catalogue)
-    scope.steps.update(*(inner.steps for inner in seen))
+        yield from _list(steps, f"{path}.parallel.{name}", inner)
+    for inner in seen:
+        place.steps.update(inner.steps)
 
 
-def _condition(text: str, path: str, scope: _Scope) -> Iterator[Problem]:
-    """Only a text that is one expression can give a value that is not a text."""
-    problems = list(_text(text, path, scope))
-    if not problems:
-        template = parse_template(text)
-        if len(template.pieces) > 1 or not template.holes:
-            problems = [Problem(path, "expression", _NO_CONDITION)]
-    yield from problems
-
-
-def _texts(value: Any, path: str, scope: _Scope) -> Iterator[Problem]:
-    """Every text inside a JSON value."""
-    if isinstance(value, str):
-        yield from _text(value, path, scope)
-    elif isinstance(value, dict):
-        for name, member in value.items():
-            yield from _texts(member, f"{path}.{name}", scope)
-    elif isinstance(value, list):
-        for position, member in enumerate(value):
-            yield from _texts(member, f"{path}[{position}]", scope)
-
-
-def _text(text: str, path: str, scope: _Scope) -> Iterator[Problem]:
-    try:
-        found = references_of(text)
-    except ExpressionError as error:
-        yield expression_problem(error, path)
-        return
-    for reference in sorted(found):
-        if reference[0] not in scope.roots:
-            known = ", ".join(sorted(scope.roots))
-            yield Problem(path, "reference", _UNKNOWN_NAME.format(name=reference[0], known=known))
-        elif reference == (SECRETS,):
-            yield Problem(path, "reference", _UNNAMED_SECRET)
-        elif reference[0] == "steps" and len(reference) > 1 and reference[1] not in scope.steps:
-            yield Problem(path, "reference", _UNKNOWN_STEP.format(id=reference[1]))
-
-
-def _operation(step: OperationStep, path: str, scope: _Scope, catalogue: Catalogue) -> Iterator[Problem]:
+def _operation(step: OperationStep, path: str, known: Known) -> Iterator[Problem]:
+    catalogue = known.catalogue
     operation = catalogue.named(step.uses)
     if operation is None or Door.workflow not in operation.doors:
         yield Problem(f"{path}.uses", "operation", _UNKNOWN_OPERATION.format(name=step.uses))
@@ -248,7 +272,7 @@ def _operation(step: OperationStep, path: str, scope: _Scope, catalogue: Catalog
         yield Problem(f"{path}.with.async", "one_of", _NO_WAITING)
     given = copy.deepcopy(step.with_)
     try:
-        operation.input.model_validate(catalogue.versions.input_data(scope.api_version, operation.name, given))
+        operation.input.model_validate(catalogue.versions.input_data(known.api_version, operation.name, given))
     except ValidationError as error:
         refused = validation_failed(error, within=f"{path}.with")
         for problem, item in zip(refused.problems, error.errors(), strict=False):
@@ -279,16 +303,7 @@ _TOO_MANY: Final = Text(
 _TOO_DEEP: Final = Text(
     f"Los pasos se anidan como máximo {MAX_NESTING} niveles.", f"Steps nest at most {MAX_NESTING} levels deep."
 )
-_NO_CONDITION: Final = Text(
-    "Aquí debe haber una expresión, como {{ input.total > 100 }}.",
-    "Here must be one expression, such as {{ input.total > 100 }}.",
-)
 _REPEATED: Final = Text("El id de paso '{id}' está repetido.", "The step id '{id}' is repeated.")
-_UNKNOWN_NAME: Final = Text(
-    "'{name}' no existe aquí; hay: {known}.",
-    "'{name}' does not exist here; there are: {known}.",
-)
-_UNKNOWN_STEP: Final = Text("No hay un paso anterior '{id}'.", "There is no earlier step '{id}'.")
 _UNNAMED_SECRET: Final = Text(
     "Un secreto se nombra tal cual, como {{ secrets.ERP_TOKEN }}.",
     "A secret is named as it is, such as {{ secrets.ERP_TOKEN }}.",

@@ -6,5 +6,9 @@ from bivelio_server.workflows.expressions import ExpressionError
 
 
 def expression_problem(error: ExpressionError, field: str) -> Problem:
-    text = Text(f"{error.message_es} (columna {error.column})", f"{error.message_en} (column {error.column})")
-    return Problem(field, "expression", text)
+    return Problem(field, "expression", at_column(Text(error.message_es, error.message_en), error.column))
+
+
+def at_column(text: Text, column: int) -> Text:
+    """The text with the place in what the author wrote, counted from 1."""
+    return Text(f"{text.es} (columna {column})", f"{text.en} (column {column})")

@@ -106,7 +106,8 @@ def freeze_rights(context: Context, version: WorkflowVersion) -> None:
 
 def _check(context: Context, content: Content, within: str) -> None:
     try:
-        check_definition(content.definition, context.services.catalogue, content.api_version)
+        services = context.services
+        check_definition(content.definition, services.catalogue, content.api_version, services.events)
     except ValidationFailed as error:
         if not within:
             raise

@@ -67,7 +67,7 @@ async def test_a_run_reads_and_shows_the_shapes_of_its_version(acme: Organizatio
     made = await workflow(
         acme.live,
         {"id": "contact", "uses": "contacts.create", "with": {"name": "x"}},
-        output={"name": "{{ steps.contact.output.full_name }}"},
+        output={"name": "{{ steps.contact.output['full_' + 'name'] }}"},
     )
     acme.world.database.execute(
         "update workflow_versions set definition = jsonb_set(definition, '{steps,0,with}', '{\"full_name\": \"Ana\"}')"
