@@ -5,7 +5,7 @@ from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ARRAY, DateTime, Select, Text, func, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -28,14 +28,24 @@ Moment = DateTime(timezone=True)
 TextArray = ARRAY(Text)
 
 
-class _ExactObject(JSONB):
+class _Exact:
     """For Python `1`, `True` and `1.10` may equal what JSON tells apart; a change between them is a change."""
 
     def compare_values(self, x: Any, y: Any) -> bool:
         return json.dumps(x) == json.dumps(y)
 
 
+class _ExactObject(_Exact, JSONB):
+    pass
+
+
+class _WrittenObject(_Exact, JSON):
+    pass
+
+
 Object = _ExactObject(none_as_null=True)
+#: Its members keep the order in which they were written.
+Written = _WrittenObject(none_as_null=True)
 
 
 class BusinessRow(Base):

@@ -8,7 +8,7 @@ from sqlalchemy import Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bivelio_server.kit.db import Base
-from bivelio_server.kit.rows import DERIVED, BusinessRow, Moment, Object, TextArray
+from bivelio_server.kit.rows import DERIVED, BusinessRow, Moment, Object, TextArray, Written
 
 
 class Workflow(BusinessRow):
@@ -42,7 +42,7 @@ class WorkflowVersion(Base):
     name: Mapped[str] = mapped_column(Text)
     description: Mapped[str | None] = mapped_column(Text)
     concurrency: Mapped[str] = mapped_column(Text)
-    definition: Mapped[dict[str, Any]] = mapped_column(Object)
+    definition: Mapped[dict[str, Any]] = mapped_column(Written)
     api_version: Mapped[str] = mapped_column(Text)
     note: Mapped[str | None] = mapped_column(Text)
     restored_from: Mapped[int | None]

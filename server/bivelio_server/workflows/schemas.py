@@ -48,13 +48,18 @@ class DefinitionInput(Input):
         return Definition.model_construct(**{name: getattr(self, name) for name in Definition.model_fields})
 
 
-class WorkflowCreate(DefinitionInput):
-    """`concurrency`: `many` run side by side; `one` refuses a run while another goes on; with `queue` they wait for
-    one another, in their order. The rest is the workflow's definition."""
+class Heading(Input):
+    """What a workflow is besides its definition."""
 
     name: Name = Field(examples=["Onboarding de cliente"])
     description: Description | None = None
     concurrency: Concurrency = "many"
+
+
+class WorkflowCreate(DefinitionInput, Heading):
+    """`concurrency`: `many` run side by side; `one` refuses a run while another goes on; with `queue` they wait for
+    one another, in their order. The rest is the workflow's definition."""
+
     status: Literal["active", "draft"] = "active"
     note: Note | None = None
 
@@ -103,7 +108,7 @@ class DefinitionView(Output):
     input_schema: dict[str, Any] | None
 
 
-class WorkflowView(WorkflowSummary, DefinitionView):
+class WorkflowView(DefinitionView, WorkflowSummary):
     """A workflow with the definition of its newest version."""
 
     model_config = ConfigDict(title="Workflow", from_attributes=True)

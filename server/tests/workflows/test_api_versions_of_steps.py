@@ -70,9 +70,9 @@ async def test_a_run_reads_and_shows_the_shapes_of_its_version(acme: Organizatio
         output={"name": "{{ steps.contact.output['full_' + 'name'] }}"},
     )
     acme.world.database.execute(
-        "update workflow_versions set definition = jsonb_set(definition, '{steps,0,with}', '{\"full_name\": \"Ana\"}')"
+        "update workflow_versions set definition = jsonb_set(definition::jsonb, '{steps,0,with}', %s)"
         " where org_id = %s",
-        (acme.id,),
+        ('{"full_name": "Ana"}', acme.id),
     )
 
     run = await ended(acme.live, await started(acme.live, made))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 
 from bivelio_server.kit.clock import MovableClock
@@ -13,7 +14,7 @@ from bivelio_server.workflows.definition import Definition, StopStep, walk
 from bivelio_server.workflows.input_schema import schema_problems
 from bivelio_server.workflows.templates import TEMPLATES, Template, offered
 from tests.workflows.announced_operations import EVERYTHING, TODAY
-from tests.workflows.arranging import code_of, ended, instances, later, problems, reached
+from tests.workflows.arranging import code_of, ended, instances, later, problems, reached, reacted
 from tests.world import Organization
 
 pytestmark = pytest.mark.anyio
@@ -115,7 +116,9 @@ async def test_wrong_parameters(acme: Organization, parameters: Json, problem: t
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("tag", ["cliente", "O'Brien \\ {{ 1 }} }}"])
-async def test_welcoming_clients(acme: Organization, services: Services, clock: MovableClock, tag: str) -> None:
+async def test_welcoming_clients(
+    acme: Organization, services: Services, clock: MovableClock, owner: psycopg.Connection, tag: str
+) -> None:
     parameters = {"client_tag": tag, "days": 2, "missing_tag": "it's missing"}
     made = await acme.live.call(
         CREATE, {"template_id": "welcome_client", "name": "Hola", "status": "active", "parameters": parameters}
@@ -126,8 +129,10 @@ async def test_welcoming_clients(acme: Organization, services: Services, clock: 
         await acme.live.call("/v1/contacts/create", {"name": "Ana", "tags": [tag], **fields}) for fields in (whole, {})
     ]
 
+    await reacted(acme, owner)
     started = {run["input"]["data"]["id"]: run for run in await instances(acme.live, workflow_id=made["id"])}
-    runs = [started[client["id"]] for client in clients]
+    runs = [started.pop(client["id"]) for client in clients]
+    assert started == {}
     for run in runs:
         await reached(acme.live, run, "waiting")
     later(services, clock, days=2, seconds=5)

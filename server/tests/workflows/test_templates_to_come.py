@@ -5,13 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 
 from bivelio_server.app import HANDLERS, create_app
 from bivelio_server.installation import Installation
 from bivelio_server.kit.context import Services
 from tests.workflows.announced_operations import EVERYTHING, SENT
-from tests.workflows.arranging import ended, reached, started
+from tests.workflows.arranging import ended, reached, reacted, started
 from tests.workflows.deciding import DECIDE, waiting_in
 from tests.working import working
 from tests.world import Client, Organization
@@ -64,9 +65,12 @@ async def test_a_document_that_is_not_sure_is_asked_about(client: Client) -> Non
     }  # fmt: skip
 
 
-async def test_a_client_with_an_address_is_written_to(client: Client) -> None:
+async def test_a_client_with_an_address_is_written_to(
+    client: Client, acme: Organization, owner: psycopg.Connection
+) -> None:
     welcome = await made_from(client, "welcome_client")
     await client.call("/v1/contacts/create", {"name": "Ana", "tags": ["cliente"], "email": "ana@ejemplo.com"})
+    await reacted(acme, owner)
 
     page = await client.call("/v1/workflows/instances", {"workflow_id": welcome["id"]})
     await reached(client, page["instances"][0], "waiting")

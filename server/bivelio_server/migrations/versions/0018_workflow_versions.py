@@ -10,7 +10,8 @@ depends_on = None
 
 def upgrade() -> None:
     # What a save settled besides the definition goes with it, so that restoring a version brings everything back. Of
-    # earlier versions only the present settings are known.
+    # earlier versions only the present settings are known. A definition is kept as it was written, its members in their
+    # order, which is the order of a form's fields: jsonb would forget it.
     op.execute("""
         alter table workflow_versions
             add column name text,
@@ -26,5 +27,6 @@ def upgrade() -> None:
         alter table workflow_versions
             alter column name set not null,
             alter column concurrency set not null,
-            alter column api_version drop default;
+            alter column api_version drop default,
+            alter column definition type json;
     """)

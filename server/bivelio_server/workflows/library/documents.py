@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from bivelio_server.kit.models import Id, Input, Name, Output
+from bivelio_server.kit.models import Id, Input, Output
 from bivelio_server.kit.text import Text
 from bivelio_server.kit.validation import FieldError
 from bivelio_server.kit.versions import VERSIONS, KnownVersion
@@ -16,7 +16,7 @@ from bivelio_server.workflows.schemas import (
     Concurrency,
     DefinitionInput,
     DefinitionView,
-    Description,
+    Heading,
     Note,
     VersionNumber,
 )
@@ -35,9 +35,7 @@ class Reference(Output):
     id: str
 
 
-class WorkflowDocument(DefinitionView):
-    """`version` is the one that was exported. Of the organisation it holds what `references` lists, and no secret."""
-
+class _Heading(Output):
     format: Literal["bivelio.workflow"]
     format_version: Literal[1]
     name: str
@@ -48,6 +46,10 @@ class WorkflowDocument(DefinitionView):
     references: list[Reference]
 
 
+class WorkflowDocument(DefinitionView, _Heading):
+    """`version` is the one that was exported. Of the organisation it holds what `references` lists, and no secret."""
+
+
 class WorkflowExport(Input):
     """Without `version`, the newest."""
 
@@ -55,16 +57,13 @@ class WorkflowExport(Input):
     version: VersionNumber | None = None
 
 
-class GivenDocument(DefinitionInput):
+class GivenDocument(DefinitionInput, Heading):
     """A document as `export` gives it; only its format, name and steps must be there."""
 
     model_config = ConfigDict(title="WorkflowDocumentInput")
 
     format: Literal["bivelio.workflow"]
     format_version: Literal[1]
-    name: Name
-    description: Description | None = None
-    concurrency: Concurrency = "many"
     api_version: KnownVersion = VERSIONS.newest
     version: VersionNumber | None = Field(None, description="Ignored: the imported workflow begins with its own first.")
     references: list[dict[str, Any]] | None = Field(None, description="Ignored: found again when it is exported.")

@@ -56,7 +56,7 @@ class VersionSummary(Output):
     api_version: str
 
 
-class VersionView(VersionSummary, DefinitionView):
+class VersionView(DefinitionView, VersionSummary):
     """A version with all that it settled."""
 
     model_config = ConfigDict(title="WorkflowVersion", from_attributes=True)

@@ -30,7 +30,7 @@ class Templates(Output):
     templates: list[TemplateSummary]
 
 
-class TemplateView(TemplateSummary, DefinitionView):
+class TemplateView(DefinitionView, TemplateSummary):
     """`parameters` is a JSON Schema with a title and a default for each; the rest is the workflow that these give."""
 
     model_config = ConfigDict(title="Template")
