@@ -26,6 +26,7 @@ from tests.workflows.arranging import (
     workflow,
 )
 from tests.workflows.couriers import Courier
+from tests.workflows.steering import steer
 from tests.world import Client, Organization
 
 pytestmark = pytest.mark.anyio
@@ -169,6 +170,31 @@ async def test_a_mistake_of_ours_is_tried_again_with_the_same_key(
     assert courier.keys == [f"{found['instance_id']}:send"] * 3
     assert await contact_names(client) == ["prepared", "recorded"]
     assert step_of(found, "send")["attempts"] == 3
+
+
+async def test_a_call_that_is_done_again_has_another_key(client: Client, courier: Courier) -> None:
+    courier.on_call = [refuse]
+    before = await run(client, await workflow(client, Courier.STEP), to="Ana")
+
+    for step in (None, "send"):
+        await steer(client, "retry", before, **({"from_step": step} if step else {}))
+        await ended(client, before)
+
+    key = f"{before['instance_id']}:send"
+    assert courier.keys == [key, f"{key}:1", f"{key}:2"]
+
+
+async def test_a_call_that_was_broken_off_keeps_its_key(client: Client, courier: Courier) -> None:
+    """Nobody knows what became of it; where the service honours the key, it counts once."""
+    courier.on_call = [_until_set(asyncio.Event())]
+    queued = await started(client, await workflow(client, Courier.STEP), to="Ana")
+    await until(lambda: _was_called(courier, 1))
+    await steer(client, "cancel", queued)
+
+    await steer(client, "retry", queued)
+    await ended(client, queued)
+
+    assert courier.keys == [f"{queued['instance_id']}:send"] * 2
 
 
 async def test_no_transaction_stays_open_during_the_call(

@@ -10,7 +10,6 @@ from structlog.testing import capture_logs
 
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
-from bivelio_server.kit.errors import IntegrationRefused
 from tests.workflows.arranging import (
     HELLO,
     Json,
@@ -28,9 +27,8 @@ from tests.workflows.arranging import (
     step_of,
     workflow,
 )
-from tests.workflows.couriers import Courier
 from tests.workflows.deciding import approval, decided, waiting_in
-from tests.workflows.steering import BROKEN, PAUSE, called, refused, statuses, steer
+from tests.workflows.steering import BROKEN, PAUSE, refused, statuses, steer
 from tests.world import Client, Organization
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("worker")]
@@ -258,39 +256,6 @@ async def test_a_deadline_counts_from_the_retry(acme: Organization, services: Se
     await steer(acme.live, "retry", before)
 
     assert (await ended(acme.live, before, "failed"))["error"]["code"] == "RESOURCE_NOT_FOUND"
-
-
-async def test_a_call_that_is_done_again_has_another_key(client: Client, courier: Courier) -> None:
-    async def refuse() -> None:
-        raise IntegrationRefused
-
-    courier.on_call = [refuse]
-    before = await run(client, await workflow(client, Courier.STEP), to="Ana")
-
-    for step in (None, "send"):
-        await steer(client, "retry", before, **({"from_step": step} if step else {}))
-        await ended(client, before)
-
-    key = f"{before['instance_id']}:send"
-    assert courier.keys == [key, f"{key}:1", f"{key}:2"]
-
-
-async def test_a_call_that_was_broken_off_keeps_its_key(client: Client, courier: Courier) -> None:
-    """Nobody knows what became of it; where the service honours the key, it counts once."""
-    never = asyncio.Event()
-
-    async def wait() -> None:
-        await never.wait()
-
-    courier.on_call = [wait]
-    queued = await started(client, await workflow(client, Courier.STEP), to="Ana")
-    await called(courier, 1)
-    await steer(client, "cancel", queued)
-
-    await steer(client, "retry", queued)
-    await ended(client, queued)
-
-    assert courier.keys == [f"{queued['instance_id']}:send"] * 2
 
 
 async def test_another_run_is_run_again_by_a_new_one(acme: Organization) -> None:
