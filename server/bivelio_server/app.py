@@ -81,6 +81,7 @@ from bivelio_server.workflows import output_operations as workflow_outputs
 from bivelio_server.workflows.approvals import events as approval_events
 from bivelio_server.workflows.approvals import mailing as approval_mailing
 from bivelio_server.workflows.approvals import operations as approvals
+from bivelio_server.workflows.control import bulk as many_runs
 from bivelio_server.workflows.control import operations as run_control
 from bivelio_server.workflows.control import waking
 from bivelio_server.workflows.hooks import operations as workflow_hooks
@@ -106,6 +107,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     live.feature,
     approvals.feature,
     run_control.feature,
+    many_runs.feature,
     workflow_hooks.feature,
     workflow_secrets.feature,
     workflow_outputs.feature,
@@ -125,7 +127,7 @@ REACTIONS: Final[Mapping[str, Reaction]] = {
     **event_triggers.REACTIONS,
     queueing.KIND: Reaction(queueing.queue_deliveries),
 }
-JOBS: Final[tuple[JobKind, ...]] = (*contact_jobs.KINDS,)
+JOBS: Final[tuple[JobKind, ...]] = (*contact_jobs.KINDS, *many_runs.KINDS)
 HANDLERS: Final[Mapping[str, TaskHandler]] = {
     instances.TASK: run_instance,
     instances.ADMIT_TASK: turns.admit,

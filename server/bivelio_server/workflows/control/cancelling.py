@@ -31,6 +31,8 @@ async def cancel(context: Context, instance_id: str, reason: str | None) -> None
 
 async def cancel_open(context: Context, instance_ids: Sequence[str], reason: str | None) -> list[CancelledRun]:
     """Those of these runs that had not ended; with them go the runs that they wait for."""
+    if not instance_ids:
+        return []
     said = _CANCELLED if reason is None else Text(reason, reason)
     cancelled = await cancel_runs(context, instance_ids, cancelled_error(said, context.caller.actor))
     asking = (context.cause.origin or "").removeprefix("run:")

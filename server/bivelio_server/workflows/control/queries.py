@@ -8,7 +8,10 @@ from bivelio_server.kit import json
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.rows import identity
 from bivelio_server.workflows.control.again import Reopened, Taken
+from bivelio_server.workflows.schemas import InstanceFilter
 
+#: So many runs are looked at in one statement.
+_LOOKED_AT: Final = 5000
 #: Beyond the lease: a stopped worker's session is ended after that, see durable.enter.
 _SPARE_SECONDS: Final = 5
 _BE_PATIENT: Final = "select set_config('lock_timeout', %(longest)s, true)"
@@ -118,17 +121,42 @@ _TAKEN: Final = """
      where org_id = %(org_id)s and environment = %(environment)s and instance_id = %(id)s and superseded_in = 0
 """
 _REPLACE: Final = """
-    update workflow_steps set superseded_in = %(round)s, prepared = null, retry_at = null
+    update workflow_steps set superseded_in = %(round)s, prepared = null, prepared_ref = null, retry_at = null
      where org_id = %(org_id)s and environment = %(environment)s and instance_id = %(id)s and superseded_in = 0
        and path = any (%(paths)s)
 """
 _REOPEN: Final = """
     update workflow_steps s
-       set status = 'running', output = null, error = null, finished_at = null, retry_at = null,
-           prepared = case when r.keeps then s.prepared else r.prepared end
+       set status = 'running', output = null, output_ref = null, error = null, finished_at = null, retry_at = null,
+           prepared = case when r.keeps then s.prepared else r.prepared end,
+           prepared_ref = case when r.keeps then s.prepared_ref end
       from jsonb_to_recordset(cast(%(steps)s as jsonb)) as r(path text, keeps boolean, prepared jsonb)
      where s.org_id = %(org_id)s and s.environment = %(environment)s and s.instance_id = %(id)s
        and s.superseded_in = 0 and s.path = r.path
+"""
+
+
+_EXISTING: Final = """
+    select id from workflow_instances
+     where org_id = %(org_id)s and environment = %(environment)s and id = any (%(ids)s)
+"""
+# A page of all runs is looked at, so that few among very many do not take long to find.
+_MATCHING: Final = """
+    with page as materialized (
+        select id, status = any (%(statuses)s)
+                   and (%(workflow_id)s::text is null or workflow_id = %(workflow_id)s)
+                   and (%(parent_id)s::text is null or parent_id = %(parent_id)s)
+                   and (%(started_after)s::timestamptz is null or started_at > %(started_after)s)
+                   and (%(started_before)s::timestamptz is null or started_at < %(started_before)s) as matches
+          from workflow_instances
+         where org_id = %(org_id)s and environment = %(environment)s and id > %(after)s
+         order by id limit %(looked_at)s
+    ), found as materialized (
+        select id from page where matches order by id limit %(limit)s
+    )
+    select array(select id from found order by id) as ids,
+           case when (select count(*) from found) = %(limit)s then (select max(id) from found)
+                when (select count(*) from page) = %(looked_at)s then (select max(id) from page) end as last
 """
 
 
@@ -198,6 +226,19 @@ async def do_again(
     """Let the `number`th retry of a run begin with this."""
     await _run(context, _REPLACE, id=instance_id, round=number, paths=list(replaced))
     await _run(context, _REOPEN, id=instance_id, steps=_json([step._asdict() for step in reopened]))
+
+
+async def existing(context: Context, instance_ids: Sequence[str]) -> set[str]:
+    return {row.id for row in await _run(context, _EXISTING, ids=list(instance_ids))}
+
+
+async def matching(context: Context, data: InstanceFilter, *, after: str, limit: int) -> tuple[list[str], str | None]:
+    """The next ids of what the filter finds, `limit` at most, and the id up to which it has looked: None at the end."""
+    values = data.model_dump(exclude={"status"})
+    [row] = await _run(
+        context, _MATCHING, **values, statuses=data.statuses, after=after, limit=limit, looked_at=_LOOKED_AT
+    )
+    return row.ids, row.last
 
 
 async def waits_for(context: Context, instance_id: str, other_id: str) -> bool:

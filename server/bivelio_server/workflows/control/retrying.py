@@ -32,14 +32,14 @@ async def retry(context: Context, instance_id: str, from_step: str | None, versi
     check_rights(definition, context.services.catalogue, context.caller)
     if chosen.activated_by is None:
         raise Conflict(_NEVER_ACTIVE.format(version=chosen.version))
-    await _require_turn(context, workflow)
-    is_other = chosen.version != instance.version
+    if is_other := chosen.version != instance.version:
+        check_input(definition, await whole(context.services, instance, "input"))
     taken = await queries.taken(context, instance.id)
     do = again.plan(definition, taken, from_step, other_version=is_other)
+    await _require_turn(context, workflow)
+    # Nothing is refused from here on: the job that retries many goes on after a refusal.
     await queries.do_again(context, instance.id, instance.rounds + 1, do.replaced, do.reopened)
-    if is_other:
-        check_input(definition, await whole(context.services, instance, "input"))
-        instance.version, instance.total_steps = chosen.version, len(definition.steps)
+    instance.version, instance.total_steps = chosen.version, len(definition.steps)
     await _go_on(context, instance, workflow)
 
 
@@ -74,7 +74,8 @@ async def _go_on(context: Context, instance: Instance, workflow: Workflow) -> No
     instance.task_id = None if takes_turns else await spawn_run(context, instance.id)
     instance.queued_at = now if takes_turns else None
     instance.status, instance.current_step, instance.rounds = "running", 1, instance.rounds + 1
-    instance.output = instance.error = instance.finished_at = instance.paused_at = None
+    instance.output = instance.output_ref = instance.error = None
+    instance.finished_at = instance.paused_at = None
     instance.retried_at = instance.updated_at = now
     instance.depth = max(instance.depth, context.cause.depth)
     await context.session.flush()
