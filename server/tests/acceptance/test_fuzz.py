@@ -122,6 +122,17 @@ class Known:
             "/v1/workflows/watch_instance": lambda: {"instance_id": self._make_run()},
             "/v1/workflows/get_approval": lambda: {"approval_id": self._make_approval()},
             "/v1/workflows/decide": lambda: {"approval_id": self._make_approval()},
+            "/v1/workflows/cancel_instance": lambda: {"instance_id": self._make_waiting_run()},
+            "/v1/workflows/pause_instance": lambda: {"instance_id": self._make_waiting_run()},
+            "/v1/workflows/resume_instance": lambda: {"instance_id": self._make_waiting_run()},
+            "/v1/workflows/retry_instance": lambda: {
+                "instance_id": self._cancel(self._make_waiting_run()),
+                "from_step": None,
+                "version": "same",
+            },
+            "/v1/workflows/rerun_instance": lambda: {"instance_id": self._make_run()},
+            "/v1/workflows/cancel_instances": lambda: {"ids": [self._make_waiting_run()], "filter": None},
+            "/v1/workflows/retry_instances": lambda: {"ids": [self._make_run()], "filter": None, "version": "same"},
             "/v1/workflows/get_output": lambda: {"instance_id": self._make_run()},
             "/v1/webhooks/get": lambda: {"webhook_id": webhook},
             "/v1/webhooks/update": lambda: {"webhook_id": webhook},
@@ -196,6 +207,14 @@ class Known:
 
     def _make_secret(self) -> str:
         return str(self._call("workflows/set_secret", name="KNOWN", value="a secret value")["name"])
+
+    def _make_waiting_run(self) -> str:
+        steps = [{"id": "pause", "wait": {"seconds": 3600}}]
+        workflow = self._make("workflows", name="Known", steps=steps)["id"]
+        return str(self._call("workflows/execute", workflow_id=workflow)["instance_id"])
+
+    def _cancel(self, run: str) -> str:
+        return str(self._call("workflows/cancel_instance", instance_id=run)["instance_id"])
 
     def _make_run(self) -> str:
         return str(self._call("workflows/execute", workflow_id=self._make_workflow())["instance_id"])

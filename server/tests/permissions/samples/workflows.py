@@ -56,7 +56,8 @@ async def _execute(scene: Scene) -> dict[str, Any]:
 
 
 async def _runs(scene: Scene) -> dict[str, Any]:
-    return {"workflow_id": (await _run(scene))["workflow_id"]}
+    run = await _run(scene)
+    return {"workflow_id": run["workflow_id"], "parent_id": run["instance_id"]}
 
 
 async def _run_reference(scene: Scene) -> dict[str, Any]:
@@ -94,6 +95,19 @@ async def _ended_run(scene: Scene) -> dict[str, Any]:
     return run
 
 
+async def _failed_run(scene: Scene) -> dict[str, Any]:
+    run = await _run_reference(scene)
+    scene.organization.world.database.execute(
+        "update workflow_instances set status = 'failed', finished_at = now() where id = %s", (run["instance_id"],)
+    )
+    return run
+
+
+async def _filter(scene: Scene) -> dict[str, Any]:
+    run = await _run(scene)
+    return {"filter": {"workflow_id": run["workflow_id"], "parent_id": run["instance_id"]}}
+
+
 SAMPLES: Final[Samples] = {
     "workflows.list": fixed({}),
     "workflows.get": Sample(_reference),
@@ -118,6 +132,13 @@ SAMPLES: Final[Samples] = {
     "workflows.list_instances": Sample(_runs),
     "workflows.get_instance": Sample(_run_reference),
     "workflows.watch_instance": Sample(_ended_run),
+    "workflows.cancel_instance": Sample(_run_reference),
+    "workflows.pause_instance": Sample(_run_reference),
+    "workflows.resume_instance": Sample(_run_reference),
+    "workflows.retry_instance": Sample(_failed_run),
+    "workflows.rerun_instance": Sample(_failed_run),
+    "workflows.cancel_instances": Sample(_filter),
+    "workflows.retry_instances": Sample(_filter),
     "workflows.list_approvals": Sample(_approvals),
     "workflows.get_approval": Sample(_approval),
     "workflows.decide": Sample(_decision),
