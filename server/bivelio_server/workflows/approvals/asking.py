@@ -13,6 +13,7 @@ from bivelio_server.events.recording import record
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import Impossible, Problem
 from bivelio_server.kit.ids import new_id
+from bivelio_server.kit.rows import identity
 from bivelio_server.kit.text import Text
 from bivelio_server.members.addressing import members_meant
 from bivelio_server.notices.recording import remind
@@ -32,6 +33,7 @@ class Question:
 
     instance_id: str
     workflow_id: str
+    workflow_name: str
     path: str
     title: str
     message: str | None
@@ -41,32 +43,29 @@ class Question:
     default: Literal["approve", "reject"] | None
 
 
-async def ask(context: Context, question: Question) -> str:
-    """The id of a new approval, of which people are told. Raises Impossible when there is nobody to decide."""
+async def ask(context: Context, question: Question) -> Approval:
+    """A new approval, of which people are told. Raises Impossible when there is nobody to decide."""
     if not await members_meant(context, question.roles, question.users):
         raise Impossible(Problem("approval.approvers", "approvers", _NOBODY))
-    approval_id = new_id("apr")
-    await queries.add(
-        context,
-        {
-            "id": approval_id,
-            "instance_id": question.instance_id,
-            "workflow_id": question.workflow_id,
-            "path": question.path,
-            "title": question.title,
-            "message": question.message,
-            "approver_roles": list(question.roles),
-            "approver_users": [user.lower() for user in question.users],
-            "deadline": question.deadline,
-            "default_decision": question.default,
-            "created_at": context.now,
-        },
-    )
-    found = await queries.get(context, approval_id)
-    await record(context, REQUESTED, view_of(found.approval, found.workflow_name))
-    await _remind(context, found.approval, found.workflow_name)
+    row = {
+        "id": new_id("apr"),
+        "instance_id": question.instance_id,
+        "workflow_id": question.workflow_id,
+        "path": question.path,
+        "title": question.title,
+        "message": question.message,
+        "approver_roles": list(question.roles),
+        "approver_users": [user.lower() for user in question.users],
+        "deadline": question.deadline,
+        "default_decision": question.default,
+        "created_at": context.now,
+    }
+    await queries.add(context, row)
+    approval = Approval(**identity(context.caller), **row, status="pending")
+    await record(context, REQUESTED, view_of(approval, question.workflow_name))
+    await _remind(context, approval, question.workflow_name)
     context.wake(TOPIC)
-    return approval_id
+    return approval
 
 
 async def look(context: Context, approval_id: str) -> Approval:

@@ -81,15 +81,18 @@ async def get(context: Context, approval_id: str, *, lock: bool = False) -> Foun
 
 async def list_approvals(context: Context, data: ApprovalList, person: Addressee | None) -> tuple[list[Found], int]:
     """A page, newest first, and how many there are; only those that wait for `person`, if one is given."""
-    query = _all(context)
-    for name in ("status", "instance_id", "workflow_id"):
-        value = getattr(data, name)
-        if value is not None:
-            query = query.where(getattr(Approval, name) == value)
+    given = {name: getattr(data, name) for name in ("status", "instance_id", "workflow_id")}
+    wanted = [getattr(Approval, name) == value for name, value in given.items() if value is not None]
     if person is not None:
-        query = query.where(Approval.status == "pending", _waits_for(person))
-    total = await count_of(context.session, query)
-    page = query.order_by(Approval.created_at.desc(), Approval.id.desc()).limit(data.per_page).offset(data.offset)
+        wanted += [Approval.status == "pending", _waits_for(person)]
+    total = await count_of(context.session, business(Approval, context.caller).where(*wanted))
+    page = (
+        _all(context)
+        .where(*wanted)
+        .order_by(Approval.created_at.desc(), Approval.id.desc())
+        .limit(data.per_page)
+        .offset(data.offset)
+    )
     return [Found(*row) for row in await context.session.execute(page)], total
 
 

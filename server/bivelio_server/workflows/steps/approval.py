@@ -22,8 +22,9 @@ _DEFAULT_ROLES: Final = ("owner", "admin")
 
 async def perform(progress: Progress, step: ApprovalStep, state: StepState, scope: Scope) -> None:
     if state.prepared is None:
-        await _ask(progress, step, state, scope)
-    approval = await asking.look(await progress.context(), state.prepared["approval_id"])
+        approval = await _ask(progress, step, state, scope)
+    else:
+        approval = await asking.look(await progress.context(), state.prepared["approval_id"])
     if approval.status == "pending" and approval.deadline is not None and approval.deadline <= progress.now():
         approval = await _pass_deadline(progress, state, approval)
     if approval.status == "pending":
@@ -34,16 +35,17 @@ async def perform(progress: Progress, step: ApprovalStep, state: StepState, scop
     progress.complete(state, _outcome(approval))
 
 
-async def _ask(progress: Progress, step: ApprovalStep, state: StepState, scope: Scope) -> None:
+async def _ask(progress: Progress, step: ApprovalStep, state: StepState, scope: Scope) -> Approval:
     """Asked for and recorded as asked for in one transaction: so it is asked once."""
     given = await progress.render(step.approval.model_dump(), "approval", scope)
     question = _question(progress, state, given)
     context = await progress.acting_context()
     progress.effect_of = state.path
-    approval_id = await asking.ask(context, question)
+    approval = await asking.ask(context, question)
     state.input = given
-    state.prepared = state.output = {"approval_id": approval_id}
+    state.prepared = state.output = {"approval_id": approval.id}
     progress.save(state)
+    return approval
 
 
 async def _pass_deadline(progress: Progress, state: StepState, approval: Approval) -> Approval:
@@ -61,6 +63,7 @@ def _question(progress: Progress, state: StepState, given: dict[str, Any]) -> as
     return asking.Question(
         instance_id=progress.state.id,
         workflow_id=progress.state.workflow_id,
+        workflow_name=progress.state.workflow_name,
         path=state.path,
         title=_text(given["title"], "approval.title", _MAX_TITLE),
         message=None if given["message"] is None else _text(given["message"], "approval.message", _MAX_MESSAGE),
