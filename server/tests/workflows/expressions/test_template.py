@@ -69,7 +69,28 @@ def test_any_other_text_is_joined(text, expected):
     assert rendered(text) == expected
 
 
-@pytest.mark.parametrize("text", ["{{ evil }}", "{{ '' + evil }}", "{{ [evil][0] }}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ evil }}",
+        "{{ '' + evil }}",
+        "{{ [evil][0] }}",
+        "{{ {evil: 1}.keys()[0] }}",
+        "{{ '%s'.format([evil]) }}",
+        "{{ [evil].join() }}",
+        "{{ evil.split(' ').join(' ') }}",
+        "{{ 'x'.replace('x', evil) }}",
+        "{{ regex.replace('x', 'x', evil) }}",
+        "{{ json.decode(json.encode(evil)) }}",
+        "{{ optional.of(evil) }}",
+        "{{ coalesce(null, evil) }}",
+        "{{ cel.bind(x, evil, x) }}",
+        "{{ [evil].map(x, x).first() }}",
+        "{{ evil.reverse().reverse() }}",
+        "{{ evil.title().lower() }}",
+        "{{ '}}{{'.substring(2) + evil.substring(2) }}",
+    ],
+)
 def test_a_result_is_never_evaluated_again(text):
     assert rendered(text) == VARIABLES["evil"]
     assert rendered(f">{text}") == ">" + VARIABLES["evil"]
