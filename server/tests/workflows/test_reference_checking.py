@@ -158,7 +158,8 @@ def test_the_input_is_as_its_schema_says(expression: str, faults: int) -> None:
         ("input.data.name + input.event + input.timestamp", 0),
         ("input.data.custom_fields.anything", 0),
         ("input.data.nme", 1),
-        ("input.date.name", 1),
+        ("input.brought_by_hand", 0),
+        ("input.event.name", 1),
         ("input.data.tags.x", 1),
     ],
 )
@@ -175,7 +176,7 @@ def test_a_schema_counts_more_than_the_trigger() -> None:
 
 
 def test_filters_and_awaited_events_see_their_event() -> None:
-    trigger = {"type": "event", "event": "contact.created", "if": "{{ input.data.nme == '' }}"}
+    trigger = {"type": "event", "event": "contact.created", "if": "{{ input.data.nme == input.name }}"}
     paid = {
         "id": "paid",
         "wait_for_event": {"event": "invoice.paid", "if": "{{ event.data.total > 0 && event.data.x }}"},
@@ -183,7 +184,12 @@ def test_filters_and_awaited_events_see_their_event() -> None:
 
     problems = english(told(paid, shown("{{ steps.paid.output.data.y }}"), trigger=trigger))
 
-    assert [field for field, _ in problems] == ["trigger.if", "steps[0].wait_for_event.if", "steps[1].set.x"]
+    assert [field for field, _ in problems] == [
+        "trigger.if",
+        "trigger.if",
+        "steps[0].wait_for_event.if",
+        "steps[1].set.x",
+    ]
     assert problems[0][1].startswith("'input.data' has no 'nme'")
 
 

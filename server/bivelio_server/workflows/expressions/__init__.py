@@ -1,5 +1,6 @@
 """Expressions of workflows: a bounded subset of CEL over plain data, and texts with `{{ … }}` inside."""
 
+from bivelio_server.workflows.expressions.conventions import Conventions
 from bivelio_server.workflows.expressions.errors import (
     EvaluationError,
     ExpressionError,
@@ -20,6 +21,7 @@ from bivelio_server.workflows.expressions.template import (
 from bivelio_server.workflows.expressions.values import JSONValue
 
 __all__ = [
+    "Conventions",
     "EvaluationError",
     "Expression",
     "ExpressionError",

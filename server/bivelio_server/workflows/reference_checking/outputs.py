@@ -8,7 +8,6 @@ from bivelio_server.kit.context import EventDescription
 from bivelio_server.kit.operations import Catalogue
 from bivelio_server.workflows.definition import (
     ApprovalStep,
-    CronTrigger,
     Definition,
     EventTrigger,
     ForEachStep,
@@ -22,7 +21,6 @@ from bivelio_server.workflows.definition import (
     SwitchStep,
     WaitForEventStep,
     WaitStep,
-    WebhookTrigger,
     WhileStep,
 )
 from bivelio_server.workflows.reference_checking.schemas import shape_of_model, shape_of_schema
@@ -48,16 +46,11 @@ class Known:
     api_version: str
 
     def input(self, definition: Definition) -> Shape:
-        """What its author says, or else what its trigger brings."""
+        """What its author says, or else what its trigger brings; whoever executes it by hand may bring other things."""
         if definition.input_schema is not None:
             return shape_of_schema(definition.input_schema)
-        match definition.trigger:
-            case EventTrigger():
-                return self.event(definition.trigger.event)
-            case CronTrigger():
-                return plain_fields("scheduled_at")
-            case WebhookTrigger():
-                return plain_fields(headers=UNKNOWN, query=UNKNOWN, body=UNKNOWN)
+        if isinstance(definition.trigger, EventTrigger):
+            return Fields(self.event(definition.trigger.event).named, UNKNOWN)
         return UNKNOWN
 
     def event(self, name: str) -> Fields:

@@ -13,6 +13,7 @@ from bivelio_server.durable import Run, TooNew
 from bivelio_server.kit.caller import Caller, Environment, intersect_rights
 from bivelio_server.kit.db import Transaction
 from bivelio_server.workflows.definition import Definition
+from bivelio_server.workflows.expressions import Conventions
 from bivelio_server.workflows.running.large import Large, LargeValues
 from bivelio_server.workflows.versions import known_definition, parse_definition
 
@@ -24,7 +25,7 @@ _LOAD: Final = """
     select i.org_id, i.environment, i.id, i.workflow_id, w.name as workflow_name, w.concurrency, i.version,
            i.input, i.input_ref, i.depth, i.started_at, i.total_steps, i.finished_at, i.paused_at, i.retried_at,
            i.parent_id, i.parent_path, v.activated_by, v.activated_rights, v.api_version,
-           (select o.timezone from organizations o where o.id = i.org_id) as timezone,
+           o.timezone, o.locale, o.currency,
            p.scopes, p.user_id, p.role, p.plan, p.key_type,
            (select coalesce(jsonb_agg(jsonb_build_object(
                        'path', s.path, 'step_id', s.step_id, 'position', s.position, 'uses', s.uses,
@@ -48,6 +49,7 @@ _LOAD: Final = """
       join workflows w on w.org_id = i.org_id and w.environment = i.environment and w.id = i.workflow_id
       join workflow_versions v on v.org_id = i.org_id and v.environment = i.environment
                               and v.workflow_id = i.workflow_id and v.version = i.version
+      join organizations o on o.id = i.org_id
       left join lateral present_rights(v.activated_by, %(now)s) p on true
      where i.org_id = %(org_id)s and i.environment = %(environment)s and i.id = %(id)s
 """
@@ -142,7 +144,7 @@ class RunState:
     finished_at: datetime | None
     total_steps: int
     is_paused: bool
-    timezone: str
+    conventions: Conventions
     activated_by: str | None
     activated_rights: frozenset[str]
     #: Of the API that the definition was written for.
@@ -226,7 +228,7 @@ async def load(session: Transaction, run: Run) -> RunState | None:
         parent_id=row.parent_id,
         parent_path=row.parent_path,
         done_before=row.done_before or {},
-        timezone=row.timezone,
+        conventions=Conventions(row.timezone, row.locale, row.currency),
         activated_by=row.activated_by,
         activated_rights=rights,
         api_version=row.api_version,

@@ -100,7 +100,7 @@ class Walker(Progress):
         return await state.large.loaded(template, variables, path) if state.large.any else variables
 
     async def render(self, value: Any, path: str, scope: Scope) -> Any:
-        return render_value(value, await self.variables(value, path, scope), path)
+        return render_value(value, await self.variables(value, path, scope), path, self.state.conventions)
 
     async def is_true(self, condition: str, path: str, scope: Scope) -> bool:
         answer = await self.render(condition, path, scope)

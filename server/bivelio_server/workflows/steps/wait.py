@@ -16,7 +16,7 @@ from bivelio_server.workflows.running.state import StepState
 async def perform(progress: Progress, step: WaitStep, state: StepState, scope: Scope) -> None:
     if state.attempts == 0:
         state.input = await progress.render(step.wait.model_dump(exclude_none=True), "wait", scope)
-    until = _end(state.input, state.started_at, ZoneInfo(progress.state.timezone))
+    until = _end(state.input, state.started_at, ZoneInfo(progress.state.conventions.timezone))
     if state.attempts == 0:
         state.attempts, state.output = 1, {"until": until}
     if until > progress.now():

@@ -34,6 +34,7 @@ async def _wait(progress: Progress, step: WaitForEventStep, state: StepState, sc
         step_id=state.step_id,
         event=step.wait_for_event.event,
         condition=condition,
+        conventions=progress.state.conventions,
         variables=await progress.variables(condition or "", "wait_for_event.if", scope),
     )
 

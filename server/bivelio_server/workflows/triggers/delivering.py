@@ -8,6 +8,7 @@ from uuid import UUID
 from bivelio_server.durable import Run, wake
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import APIError
+from bivelio_server.workflows.expressions import Conventions
 from bivelio_server.workflows.triggers import queries
 from bivelio_server.workflows.triggers.correlation import digest_at
 from bivelio_server.workflows.triggers.filters import is_true
@@ -33,6 +34,7 @@ async def deliver(run: Run, event: Any) -> None:
 async def _deliver_some(context: Context, event: Any, after: tuple[str, str]) -> tuple[str, str] | None:
     """Where the next batch begins; None when there is none."""
     seen, began = as_seen(event), time.monotonic()
+    conventions = Conventions(event.timezone, event.locale, event.currency)
     digests = {field: digest_at(seen, field) for field in await queries.matched_fields(context, event.event)}
     matches = {field: digest for field, digest in digests.items() if digest is not None}
     waits = await queries.waiting(context, event, matches, after=after, limit=_BATCH)
@@ -42,7 +44,7 @@ async def _deliver_some(context: Context, event: Any, after: tuple[str, str]) ->
         last = (wait.instance_id, wait.path)
         if wait.over:
             await queries.let_go(context, wait.instance_id, [wait.path])
-        elif not wait.later and _may_end(wait, seen, context):
+        elif not wait.later and _may_end(wait, seen, context, conventions):
             chosen.append(wait)
         if time.monotonic() - began > _LONGEST_SECONDS:
             break
@@ -52,12 +54,12 @@ async def _deliver_some(context: Context, event: Any, after: tuple[str, str]) ->
     return None if is_last else last
 
 
-def _may_end(wait: Any, event: dict[str, Any], context: Context) -> bool:
+def _may_end(wait: Any, event: dict[str, Any], context: Context, conventions: Conventions) -> bool:
     """The run has the last word; it also tells of a condition that cannot be evaluated."""
     if wait.condition is None or wait.known is None:
         return True
     try:
-        return is_true(wait.condition, CONDITION, {**wait.known, "event": event, "now": context.now})
+        return is_true(wait.condition, CONDITION, {**wait.known, "event": event, "now": context.now}, conventions)
     except APIError:
         return True
 

@@ -5,14 +5,14 @@ from typing import Any, Final
 
 from bivelio_server.kit.errors import Impossible, Problem, ValidationFailed
 from bivelio_server.kit.text import Text
-from bivelio_server.workflows.expressions import ExpressionError, render_value
+from bivelio_server.workflows.expressions import Conventions, ExpressionError, render_value
 from bivelio_server.workflows.problems import expression_problem
 
 
-def is_true(condition: str, path: str, variables: Mapping[str, Any]) -> bool:
+def is_true(condition: str, path: str, variables: Mapping[str, Any], conventions: Conventions) -> bool:
     """`path` names the condition. Raises ValidationFailed, and Impossible when it gives neither true nor false."""
     try:
-        answer = render_value(condition, variables, path)
+        answer = render_value(condition, variables, path, conventions)
     except ExpressionError as error:
         raise ValidationFailed(expression_problem(error, path)) from None
     if not isinstance(answer, bool):

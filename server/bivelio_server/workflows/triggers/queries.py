@@ -9,12 +9,13 @@ from bivelio_server.workflows.queries import Runnable
 from bivelio_server.workflows.triggers.events import AWAITED, STARTED
 
 _EVENT: Final = """
-    select e.id, e.event, e.occurred_at, e.recorded_at, e.data, e.origin, e.depth,
+    select e.id, e.event, e.occurred_at, e.recorded_at, e.data, e.origin, e.depth, o.timezone, o.locale, o.currency,
            exists (
                 select from event_subscriptions s
                  where s.org_id = e.org_id and s.environment = e.environment and s.event = e.event
                    and s.kind = %(awaited)s) as is_awaited
       from events e
+      join organizations o on o.id = e.org_id
      where e.org_id = %(org_id)s and e.environment = %(environment)s and e.id = %(id)s
 """
 # Clocks of servers differ: a workflow that listens since a moment after the event may have been there before it.
@@ -114,7 +115,8 @@ _GIVE: Final = """
 
 
 async def get_event(context: Context, event_id: str) -> Any:
-    """Its row, with `is_awaited`: whether workflows have steps that wait for such; None when it is gone."""
+    """Its row, with `is_awaited`: whether workflows have steps that wait for such, and with the conventions of its
+    organisation; None when it is gone."""
     rows = await context.session.run(_EVENT, {**identity(context.caller), "id": event_id, "awaited": AWAITED})
     return rows[0] if rows else None
 

@@ -10,6 +10,7 @@ from bivelio_server.durable import Run
 from bivelio_server.kit import json
 from bivelio_server.kit.context import Cause, Context
 from bivelio_server.kit.errors import APIError
+from bivelio_server.workflows.expressions import Conventions
 from bivelio_server.workflows.instances import MAX_DEPTH, keep_failed, start
 from bivelio_server.workflows.queries import Runnable
 from bivelio_server.workflows.triggers import queries
@@ -46,8 +47,10 @@ async def _start_some(context: Context, event: Any, after: str) -> str | None:
     key, began = f"event:{event.id}", time.monotonic()
     found = await queries.listening(context, event, trigger_key=key, after=after, limit=_BATCH)
     input_ = json.loads_trusted(json.dumps({"event": event.event, "timestamp": event.occurred_at, "data": event.data}))
+    conventions = Conventions(event.timezone, event.locale, event.currency)
     for position, (workflow, condition) in enumerate(found, 1):
-        await _consider(context, workflow, condition, input_, {"event_id": event.id, "trigger_key": key})
+        trigger = {"event_id": event.id, "trigger_key": key}
+        await _consider(context, workflow, condition, conventions, input_, trigger)
         if time.monotonic() - began > _LONGEST_SECONDS and position < len(found):
             return workflow.id
         await asyncio.sleep(0)
@@ -55,11 +58,17 @@ async def _start_some(context: Context, event: Any, after: str) -> str | None:
 
 
 async def _consider(
-    context: Context, workflow: Runnable, condition: str | None, input_: dict[str, Any], trigger: dict[str, Any]
+    context: Context,
+    workflow: Runnable,
+    condition: str | None,
+    conventions: Conventions,
+    input_: dict[str, Any],
+    trigger: dict[str, Any],
 ) -> None:
     """Start the workflow if its filter lets the event pass. A filter that cannot tell leaves a failed run."""
     try:
-        if condition is not None and not is_true(condition, "trigger.if", {"input": input_, "now": context.now}):
+        names = {"input": input_, "now": context.now}
+        if condition is not None and not is_true(condition, "trigger.if", names, conventions):
             return
     except APIError as error:
         if context.cause.depth <= MAX_DEPTH:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from bivelio_server.kit import json
 from bivelio_server.kit.context import Context
+from bivelio_server.workflows.expressions import Conventions
 from bivelio_server.workflows.triggers import queries
 from bivelio_server.workflows.triggers.correlation import Match, digest_at, known_to, match_of
 from bivelio_server.workflows.triggers.filters import is_true
@@ -29,6 +30,7 @@ class Wait:
     event: str
     condition: str | None
     variables: Mapping[str, Any]
+    conventions: Conventions
 
     @property
     def match(self) -> Match | None:
@@ -36,7 +38,9 @@ class Wait:
 
     def is_ended_by(self, event: Mapping[str, Any]) -> bool:
         """Raises ValidationFailed, Impossible."""
-        return self.condition is None or is_true(self.condition, CONDITION, {**self.variables, "event": event})
+        if self.condition is None:
+            return True
+        return is_true(self.condition, CONDITION, {**self.variables, "event": event}, self.conventions)
 
 
 async def event_for(context: Context, wait: Wait, used: Collection[str]) -> dict[str, Any] | None:
