@@ -330,6 +330,7 @@ async def test_a_secret_is_shown_once(acme: Organization) -> None:
     shown = await acme.live.call("/v1/workflows/get_hook", {"workflow_id": caught.workflow["id"]})
 
     assert caught.secret.startswith("whsec_")
+    assert caught.secret.removeprefix("whsec_").isalnum(), "it fits into https://user:secret@host"
     assert list(shown) == ["workflow_id", "url", "secret_set_at", "rotation", "created_at", "last_used_at"]
     assert shown["url"] == f"http://127.0.0.1:8000{caught.path}"
     assert (shown["rotation"], shown["last_used_at"] is None) == (None, False)

@@ -9,7 +9,8 @@ from uuid import UUID
 from bivelio_server.kit.secrets import Cipher
 
 PREFIX: Final = "whsec_"
-_BYTES: Final = 32
+#: No padding comes of them.
+_BYTES: Final = 33
 
 
 class Sealed(Protocol):
@@ -24,8 +25,11 @@ class Sealed(Protocol):
 
 
 def generate() -> str:
-    """As Standard Webhooks writes them, so that one secret serves every way of proving it."""
-    return PREFIX + base64.b64encode(secrets.token_bytes(_BYTES)).decode()
+    """As Standard Webhooks writes them, and fit for a URL, so that one secret serves every way of proving it."""
+    while True:
+        secret = base64.b64encode(secrets.token_bytes(_BYTES)).decode()
+        if secret.isalnum():
+            return PREFIX + secret
 
 
 def place_of(org_id: UUID, environment: str, hook_id: str) -> str:
