@@ -26,6 +26,7 @@ class Place:
     port: int
     provisioned: dict[str, Any] = field(default_factory=dict)
     server: subprocess.Popen[bytes] | None = None
+    others: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def key(self) -> str:
@@ -35,7 +36,7 @@ class Place:
         """Start the server; seconds until it is ready."""
         began = time.perf_counter()
         self.server = subprocess.Popen(self._command("serve"), env=self._environment(), stderr=subprocess.DEVNULL)
-        while not self._is_ready():
+        while not _is_ready(self.port):
             if self.server.poll() is not None:
                 raise SystemExit("the server ended while starting")
             time.sleep(0.02)
@@ -49,12 +50,39 @@ class Place:
     @contextmanager
     def second(self) -> Iterator["Place"]:
         """Another server of the same installation, at a port of its own."""
-        other = replace(self, port=_free_port(), server=None)
+        other = replace(self, port=_free_port(), server=None, others=[])
         other.start()
         try:
             yield other
         finally:
             other.stop()
+
+    @contextmanager
+    def workers(self, processes: int) -> Iterator[None]:
+        """So many worker processes, ready."""
+        ports = [_free_port() for _ in range(processes)]
+        for port in ports:
+            environment = self._environment() | {"BIVELIO_WORKER_PORT": str(port)}
+            self.others.append(subprocess.Popen(self._command("worker"), env=environment, stderr=subprocess.DEVNULL))
+        while not all(map(_is_ready, ports)):
+            time.sleep(0.05)
+        try:
+            yield
+        finally:
+            for process in self.others:
+                process.terminate()
+            for process in self.others:
+                process.wait(30)
+            self.others.clear()
+
+    def of_another_organization(self, name: str) -> "Place":
+        """The same server, called by a new organisation."""
+        made = subprocess.run(
+            [*self._command("provision"), "--organization", name, "--plan", "enterprise", "--email",
+             f"{name.lower()}@example.com", "--password", "benchmark-password"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        return replace(self, provisioned=json.loads(made.stdout))
 
     def call(self, path: str, data: dict[str, Any]) -> Any:
         """The `data` of a successful reply."""
@@ -67,9 +95,13 @@ class Place:
             return json.load(reply)["data"]
 
     def cpu(self) -> dict[str, float]:
-        """Seconds of CPU so far: the server's and the database's, ended backends included."""
-        assert self.server is not None
-        return {"server": _cpu([psutil.Process(self.server.pid)]), "postgres": self.postgres_cpu()}
+        """Seconds of CPU so far: the server's, the workers' and the database's, ended backends included."""
+        server = [self.server] if self.server is not None and self.server.poll() is None else []
+        return {
+            "server": sum(_cpu([psutil.Process(process.pid)]) for process in server),
+            "workers": sum(_cpu([psutil.Process(process.pid)]) for process in self.others),
+            "postgres": self.postgres_cpu(),
+        }
 
     def postgres_cpu(self) -> float:
         return _cpu(self._postgres())
@@ -90,13 +122,6 @@ class Place:
     def _environment(self) -> dict[str, str]:
         settings = {"PORT": str(self.port), "PRIVATE_NETWORKS": "127.0.0.0/8"}
         return {**os.environ, **{f"BIVELIO_{name}": value for name, value in settings.items()}}
-
-    def _is_ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as reply:
-                return bool(reply.status == 200)
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            return False
 
 
 @contextmanager
@@ -135,6 +160,14 @@ def _cpu(processes: list[psutil.Process]) -> float:
 
 def _pss(processes: list[psutil.Process]) -> float:
     return float(sum(process.memory_full_info().pss for process in processes if process.is_running())) / 1e6
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
 
 
 def _free_port() -> int:

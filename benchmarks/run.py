@@ -6,10 +6,13 @@ import platform
 import time
 
 import contacts
+import fairness
 import guards
 import imports
+import parked
 import processes
 import webhooks
+import workers
 import workflows
 from place import Place, place
 
@@ -27,6 +30,9 @@ def main() -> None:
             asyncio.run(processes.measure(here))
             asyncio.run(imports.measure(here, installed))
             asyncio.run(workflows.measure(here, installed))
+            workers.measure(here, installed)
+            fairness.measure(here, installed)
+            parked.measure(here, installed)
         asyncio.run(webhooks.measure(here))
 
 

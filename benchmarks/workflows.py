@@ -17,6 +17,11 @@ PURE = [
     {"id": "four", "set": {"n": "{{ steps.one.output.n * 2 }}"}},
     {"id": "five", "set": {"done": True, "n": "{{ steps.four.output.n }}"}},
 ]
+SHORT = [
+    {"id": "contact", "uses": "contacts.create", "with": {"name": "Paso {{ input.n }}"}},
+    {"id": "many", "if": "{{ input.n > 10 }}", "then": [], "else": []},
+    {"id": "said", "set": {"text": "{{ steps.contact.output.name }}"}},
+]
 EFFECTS = [
     {"id": f"contact_{number}", "uses": "contacts.create", "with": {"name": "Paso {{ input.n }}"}}
     for number in range(5)
@@ -25,11 +30,13 @@ EFFECTS = [
 
 async def measure(here: Place, installation: Installation) -> None:
     print("\nfive-step workflow (set, if, set, set, set), async: false, 8 connections")
-    await _throughput(here, _create(here, "pure", PURE), 8)
+    await _throughput(here, create(here, "pure", PURE), 8)
     print("\nfive-step workflow of five contacts.create, async: false, 8 connections")
-    await _throughput(here, _create(here, "effects", EFFECTS), 8)
+    await _throughput(here, create(here, "effects", EFFECTS), 8)
+    print("\nthree-step workflow (contacts.create, if, set), async: false, one after another")
+    await _throughput(here, create(here, "short", SHORT), 1)
     print("\nidle server: execute -> first step")
-    await _first_step(here, installation, _create(here, "first", PURE))
+    await _first_step(here, installation, create(here, "first", PURE))
 
 
 async def _throughput(here: Place, workflow_id: str, connections: int) -> None:
@@ -70,5 +77,5 @@ async def _first_step(here: Place, installation: Installation, workflow_id: str)
         )
 
 
-def _create(here: Place, name: str, steps: list[dict[str, Any]]) -> str:
+def create(here: Place, name: str, steps: list[dict[str, Any]]) -> str:
     return str(here.call("/v1/workflows/create", {"name": name, "steps": steps})["id"])
