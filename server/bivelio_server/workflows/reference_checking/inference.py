@@ -51,7 +51,10 @@ class Fault(NamedTuple):
 def inferred(expression: Expression, scope: Scope) -> tuple[Shape, list[Fault]]:
     """What the value is like, and the names that are not there, from the left."""
     reading = _Reading()
-    shape = reading.shape(expression.root, scope)
+    try:
+        shape = reading.shape(expression.root, scope)
+    except RecursionError:  # of the caller's stack: the expression itself is not that deep
+        shape = UNKNOWN
     return shape, sorted(set(reading.faults), key=lambda fault: fault.column)
 
 

@@ -51,36 +51,30 @@ class LazyFields(Mapping[str, Shape]):
 
 
 def either(one: Shape, other: Shape) -> Shape:
-    """Of a value that is like one or like the other: what may be read of it, as the rest may be absent."""
-    if one is other or isinstance(other, Plain):
-        return one
-    if isinstance(one, Plain):
-        return other
-    if isinstance(one, ListOf) and isinstance(other, ListOf):
-        return ListOf(either(one.item, other.item))
-    if isinstance(one, Fields) and isinstance(other, Fields):
-        return _either_fields(one, other)
-    return UNKNOWN
+    return any_of((one, other))
 
 
 def any_of(shapes: Iterable[Shape]) -> Shape:
-    """Of a value that is like one of them."""
-    found: Shape = PLAIN
-    for shape in shapes:
-        found = either(found, shape)
-    return found
+    """Of a value that is like one of them: what may be read of it, as what is plain may be null."""
+    found = list({id(shape): shape for shape in shapes if not isinstance(shape, Plain)}.values())
+    if len(found) < 2:
+        return found[0] if found else PLAIN
+    lists = [shape for shape in found if isinstance(shape, ListOf)]
+    if len(lists) == len(found):
+        return ListOf(any_of(shape.item for shape in lists))
+    objects = [shape for shape in found if isinstance(shape, Fields)]
+    return _any_fields(objects) if len(objects) == len(found) else UNKNOWN
 
 
-def _either_fields(one: Fields, other: Fields) -> Fields:
-    others = one.others if other.others is None else other.others if one.others is None else UNKNOWN
+def _any_fields(objects: list[Fields]) -> Fields:
+    """Together they have all the fields that one of them has."""
+    owners: dict[str, list[Fields]] = {}
+    for fields in objects:
+        for name in fields.named:
+            owners.setdefault(name, []).append(fields)
+    others = [fields.others for fields in objects if fields.others is not None]
 
     def maker(name: str) -> Callable[[], Shape]:
-        return lambda: either(_field(one, name), _field(other, name))
+        return lambda: any_of([*(fields.named[name] for fields in owners[name]), *others])
 
-    return Fields(LazyFields({name: maker(name) for name in (*one.named, *other.named)}), others)
-
-
-def _field(fields: Fields, name: str) -> Shape:
-    if name in fields.named:
-        return fields.named[name]
-    return PLAIN if fields.others is None else fields.others
+    return Fields(LazyFields({name: maker(name) for name in owners}), any_of(others) if others else None)

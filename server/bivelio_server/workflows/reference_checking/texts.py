@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from bivelio_server.kit.errors import Problem
 from bivelio_server.kit.text import Text
-from bivelio_server.workflows.expressions import ExpressionError, Template, parse_template
+from bivelio_server.workflows.expressions import ExpressionError, parse_template
 from bivelio_server.workflows.problems import at_column, expression_problem
 from bivelio_server.workflows.reference_checking.inference import Scope, inferred
 from bivelio_server.workflows.reference_checking.shapes import UNKNOWN, Shape
@@ -36,18 +36,21 @@ class Reading:
             yield from self.text(value, path, scope)
         elif isinstance(value, dict):
             for name, member in value.items():
-                yield from self.value(member, f"{path}.{name}", scope)
+                if _may_hold_expressions(member):
+                    yield from self.value(member, f"{path}.{name}", scope)
         elif isinstance(value, list):
             for position, member in enumerate(value):
-                yield from self.value(member, f"{path}[{position}]", scope)
+                if _may_hold_expressions(member):
+                    yield from self.value(member, f"{path}[{position}]", scope)
 
     def text(self, text: str, path: str, scope: Scope) -> Iterator[Problem]:
         try:
             template = parse_template(text)
         except ExpressionError as error:
+            self._spend(len(text))
             yield expression_problem(error, path)
             return
-        self._count(template)
+        self._spend(sum(len(hole.expression.source) + _OF_EACH for hole in template.holes))
         for hole in template.holes:
             for fault in inferred(hole.expression, scope)[1]:
                 yield Problem(path, "reference", at_column(fault.text, hole.start + fault.column))
@@ -59,10 +62,14 @@ class Reading:
             problems = [Problem(path, "expression", _NO_EXPRESSION)]
         yield from problems
 
-    def _count(self, template: Template) -> None:
-        self._left -= sum(len(hole.expression.source) + _OF_EACH for hole in template.holes)
+    def _spend(self, characters: int) -> None:
+        self._left -= characters
         if self._left < 0:
             raise TooMuchToRead
+
+
+def _may_hold_expressions(member: Any) -> bool:
+    return "{{" in member if isinstance(member, str) else isinstance(member, dict | list)
 
 
 def lone_shape(text: str, scope: Scope) -> Shape | None:

@@ -13,15 +13,16 @@ from functools import partial
 
 from bivelio_server.workflows.expressions import (
     ExpressionError,
+    LimitError,
     evaluate,
     parse,
     parse_template,
-    references_of,
     render,
     render_value,
 )
 from bivelio_server.workflows.expressions import parser as expression_parser
 from bivelio_server.workflows.expressions import template as expression_template
+from bivelio_server.workflows.reference_checking import UNKNOWN, Reading, TooMuchToRead
 from tests.workflows.expressions import attacks, worst_cases
 
 ENOUGH = 0.06
@@ -40,7 +41,11 @@ def value_rendered(variables, value):
 
 
 def value_checked(value):
-    references_of(value, "with")
+    """As when a workflow is saved."""
+    try:
+        list(Reading().value(value, "with", {"l": UNKNOWN, "rows": UNKNOWN, "now": UNKNOWN}))
+    except TooMuchToRead as error:
+        raise LimitError(error.text.es, error.text.en) from None
 
 
 def cases():
