@@ -65,6 +65,11 @@ async def _arrange(server: Process, template: Template) -> None:
                 "/v1/webhooks/create", json={"data": made}, headers={**client.headers, "Idempotency-Key": f"k{number}"}
             )
             assert reply.status_code == 200
+        await client.call("/v1/workflows/set_secret", {"name": "TOKEN", "value": WEBHOOK_SECRET})
+        steps = [{"id": "made", "set": {"a": 1}}]
+        made = await client.call("/v1/workflows/create", {"name": "x", "trigger": {"type": "webhook"}, "steps": steps})
+        for _ in range(2):
+            await client.call("/v1/workflows/rotate_hook_secret", {"workflow_id": made["id"]})
 
 
 async def test_under_traffic_no_request_fails_and_every_secret_opens_with_the_new_key(

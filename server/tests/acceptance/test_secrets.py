@@ -8,6 +8,7 @@ from itertools import cycle
 from typing import Any
 from urllib.parse import quote
 
+import anyio
 import pyotp
 import pytest
 
@@ -28,6 +29,7 @@ ANAS_PASSWORD = "canary-another-person-19d2e7"
 WRONG_PASSWORD = "canary-wrong-password-c81e55"
 WEBHOOK_SECRET = "canary-webhook-secret-4b20d6"
 SHORT_SECRET = "canary-4b20d6"
+STEP_SECRET = "canary-step-secret-e05b13"
 FORGED = 'x\r\n{"event": "forged", "level": "info"}\r\n'
 OPERATIONS = {operation.path: operation.input for operation in Catalogue(FEATURES)}
 
@@ -43,6 +45,7 @@ async def test_no_secret_is_written_down_in_plain(place: Installation, template:
             secrets += await _make_key(client)
             secrets += await _invite(client)
             secrets += await _turn_on_second_factor(client)
+            secrets += await _start_from_outside(client, url)
             inspected = await _run_workflow(client)
             await _fail(client, secrets)
             place.kill_database()
@@ -55,7 +58,7 @@ async def test_no_secret_is_written_down_in_plain(place: Installation, template:
         logs = place.output() + (place.data / "postgres" / "log").read_text()
         traces = collector.sent.decode(errors="replace")
 
-    assert len(set(secrets)) == 26
+    assert len(set(secrets)) == 28
     assert '"status": 400' in logs
     assert '"status": 401' in logs
     assert EMAIL in dump
@@ -118,6 +121,29 @@ async def _run_workflow(client: Client) -> str:
     run = await client.call("/v1/workflows/execute", {"workflow_id": made["id"], "input": {}, "async": False})
     assert run["status"] == "completed"
     return str(await client.call("/v1/workflows/get_instance", {"instance_id": run["instance_id"]}))
+
+
+async def _start_from_outside(client: Client, url: str) -> list[str]:
+    """A run that a hook has started, and that sends a secret of its own."""
+    await client.call("/v1/workflows/set_secret", {"name": "TOKEN", "value": STEP_SECRET})
+    request = {
+        "url": url,
+        "method": "POST",
+        "headers": {"X-Token": "{{ secrets.TOKEN }}"},
+        "body": "{{ secrets.TOKEN }}",
+    }
+    steps = [{"id": "send", "http_request": request, "retry": {"attempts": 1}, "on_error": "continue"}]
+    made = await client.call("/v1/workflows/create", {"name": "x", "trigger": {"type": "webhook"}, "steps": steps})
+    hook = await client.call("/v1/workflows/rotate_hook_secret", {"workflow_id": made["id"]})
+    proof = {"Authorization": f"Bearer {hook['secret']}"}
+    reply = await client.http.post(hook["url"], json={"echo": hook["secret"]}, headers=proof)
+    assert reply.status_code == 202
+    run, found = reply.json()["data"], {"finished_at": None}
+    with anyio.fail_after(60):
+        while found["finished_at"] is None:
+            await anyio.sleep(0.05)
+            found = await client.call("/v1/workflows/get_instance", run)
+    return [STEP_SECRET, hook["secret"]]
 
 
 async def _invite(client: Client) -> list[str]:

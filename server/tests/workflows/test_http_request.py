@@ -14,6 +14,7 @@ from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
 from tests.webhooks.receiver import Answer, Received, Receiver, always, hang, in_turn, receiving
 from tests.workflows.arranging import Json, ended, instance, later, problems, run, started, step_of, until, workflow
+from tests.workflows.steering import steer
 from tests.world import Organization
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("worker")]
@@ -273,6 +274,17 @@ async def test_a_crash_after_the_call_repeats_the_same_call(
     assert (first.body, first.headers) == (second.body, second.headers)
     assert prepared["input"]["json"] == json.loads(first.body)
     assert step_of(found, "call")["attempts"] == 1
+
+
+async def test_a_call_that_is_done_again_has_another_key(acme: Organization, service: Receiver) -> None:
+    service.answer = in_turn(400, 200)
+    before = await run(acme.live, await workflow(acme.live, call(service.url(), method="POST")))
+
+    await steer(acme.live, "retry", before)
+    await ended(acme.live, before)
+
+    key = f"{before['instance_id']}:call"
+    assert [request.headers["idempotency-key"] for request in service.requests] == [key, f"{key}:1"]
 
 
 async def test_no_transaction_stays_open_during_the_call(

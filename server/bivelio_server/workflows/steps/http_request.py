@@ -35,7 +35,7 @@ _MOST_SECONDS: Final = 3600
 
 async def perform(progress: Progress, step: HttpRequestStep, state: StepState, scope: Scope) -> None:
     texts = list(secret_texts(as_given(step.http_request)))
-    context = await progress.acting_context()
+    context = await progress.acting_context(begins=state.prepared is None)
     _require_right(context)
     if state.prepared is None:
         await _prepare(progress, step, state, scope, texts)
@@ -122,8 +122,8 @@ async def _call(
 ) -> OutgoingResponse:
     """Raises IntegrationFailed, TimedOut."""
     run, services = progress.state, progress.services
-    key, depth = f"{run.id}:{state.path}", str(run.depth + 1)
-    sent: Outgoing = outgoing(request, key=key, own_headers={DEPTH_HEADER: depth})
+    own = {DEPTH_HEADER: str(run.depth + 1)}
+    sent: Outgoing = outgoing(request, key=run.call_key(state.path), own_headers=own)
     body_is_secret = any(text.keys[0] in ("json", "body") for text in secret_texts(as_given(step.http_request)))
     try:
         async with progress.away(scope):
