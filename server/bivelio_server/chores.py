@@ -17,6 +17,7 @@ from bivelio_server.storage import CHORES as STORAGE
 from bivelio_server.usage.credits import refund_lapsed
 from bivelio_server.usage.pruning import PRUNINGS as USAGE
 from bivelio_server.webhooks.pruning import PRUNINGS as WEBHOOKS
+from bivelio_server.workflows.control.reviving import revive_runs
 from bivelio_server.workflows.pruning import PRUNINGS as WORKFLOWS
 
 PRUNINGS: Final = (
@@ -26,5 +27,6 @@ CHORES: Final[tuple[Chore, ...]] = (
     pruning_chore(PRUNINGS),
     Chore("sandbox", timedelta(minutes=10), purge_all),
     Chore("credits", timedelta(minutes=1), refund_lapsed),
+    Chore("runs", timedelta(minutes=5), revive_runs),
     *STORAGE,
 )

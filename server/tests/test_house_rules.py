@@ -44,6 +44,7 @@ SQL_MODULES = {
     "webhooks/figures.py": "definer functions: the figures of all tenants",
     "webhooks/ledger.py": "deliveries and attempts, in batches",
     "workflows/approvals/mailing.py": "the definer function that says whose approvals are to be mailed",
+    "workflows/control/reviving.py": "the definer function that finds the lost runs of all tenants",
     "workflows/instances.py": "a run, beside its durable task",
     "workflows/running/recording.py": "the progress of a run, in one statement",
     "workflows/running/state.py": "all that a run knows of itself, in one statement",

@@ -62,8 +62,8 @@ def _cancelling() -> None:
 
 def _finding_lost_ones() -> None:
     op.execute(f"""
-        -- Gives runs that have not ended, but whose durable task has, or is gone (as after a restore), a new one that
-        -- goes on where they were left; how many.
+        -- Gives runs that have not ended, but whose durable task has, or is gone, a new one that goes on where they were
+        -- left, and lets those that wait for a turn which nobody has come to it; how many.
         create function revive_runs(p_limit int) returns int {_FUNCTION} as $$
         declare
             v_lost record;
@@ -83,6 +83,19 @@ def _finding_lost_ones() -> None:
                    set task_id = durable.spawn('workflows.run', jsonb_build_object('instance_id', i.id))
                  where i.org_id = v_lost.org_id and i.environment = v_lost.environment and i.id = v_lost.id;
                 v_revived := v_revived + 1;
+            end loop;
+            for v_lost in
+                select distinct i.org_id, i.environment, i.workflow_id from public.workflow_instances i
+                 where i.queued_at is not null and i.finished_at is null
+                   and not exists (
+                    select from public.workflow_instances r
+                     where r.org_id = i.org_id and r.environment = i.environment and r.workflow_id = i.workflow_id
+                       and r.finished_at is null and r.queued_at is null)
+                 limit p_limit
+            loop
+                perform set_config('app.org_id', v_lost.org_id::text, true),
+                        set_config('app.environment', v_lost.environment, true),
+                        durable.spawn('workflows.admit', jsonb_build_object('workflow_id', v_lost.workflow_id));
             end loop;
             return v_revived;
         end $$;
