@@ -141,15 +141,15 @@ def _problems(definition: Definition, known: Known) -> Iterator[Problem]:
     if sum(1 for _ in walk(definition)) > MAX_STEPS:
         yield Problem("steps", "max_items", _TOO_MANY)
         return
-    if definition.input_schema is not None:
-        yield from schema_problems(definition.input_schema)
+    broken = [] if definition.input_schema is None else schema_problems(definition.input_schema)
+    yield from broken
     reading = Reading()
     trigger = definition.trigger
     if isinstance(trigger, EventTrigger) and trigger.if_ is not None:
         yield from reading.lone_expression(
             trigger.if_, "trigger.if", {"input": known.event(trigger.event), "now": PLAIN}
         )
-    place = _Place(known, reading, {"input": known.input(definition), "run": RUN, "now": PLAIN})
+    place = _Place(known, reading, {"input": UNKNOWN if broken else known.input(definition), "run": RUN, "now": PLAIN})
     yield from _list(definition.steps, "steps", place)
     if definition.output is not None:
         yield from place.texts(definition.output, "output")

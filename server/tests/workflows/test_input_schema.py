@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from bivelio_server.kit import json
-from tests.workflows.arranging import HELLO, code_of, exact, instances, problems, run, started, workflow
+from tests.workflows.arranging import code_of, exact, instances, problems, run, started, workflow
 from tests.world import Organization
 
 pytestmark = pytest.mark.anyio
 
+HELLO = {"id": "hello", "set": {"text": "Hola"}}
+GREETING = {"id": "hello", "set": {"text": "Hola {{ input.name }}"}}
 Json = dict[str, Any]
 CREATE, EXECUTE, GET = "/v1/workflows/create", "/v1/workflows/execute", "/v1/workflows/get"
 CLIENT: Json = {
@@ -131,7 +133,7 @@ async def test_defaults_are_filled_in(acme: Organization, onboarding: Json) -> N
 @pytest.mark.usefixtures("worker")
 async def test_steps_see_the_input_with_its_defaults(acme: Organization) -> None:
     schema = {"properties": {"name": {"type": "string", "default": "quien seas"}}}
-    made = await workflow(acme.live, HELLO, input_schema=schema)
+    made = await workflow(acme.live, GREETING, input_schema=schema)
 
     assert (await run(acme.live, made))["output"] == {"text": "Hola quien seas"}
 
