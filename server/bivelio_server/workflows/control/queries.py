@@ -1,6 +1,6 @@
 """What steering runs asks of the database, each statement built from the caller; whole sets of runs in one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -221,11 +221,13 @@ async def taken(context: Context, instance_id: str) -> list[Taken]:
 
 
 async def do_again(
-    context: Context, instance_id: str, number: int, replaced: Iterable[str], reopened: Iterable[Reopened]
+    context: Context, instance_id: str, number: int, replaced: Collection[str], reopened: Collection[Reopened]
 ) -> None:
     """Let the `number`th retry of a run begin with this."""
-    await _run(context, _REPLACE, id=instance_id, round=number, paths=list(replaced))
-    await _run(context, _REOPEN, id=instance_id, steps=_json([step._asdict() for step in reopened]))
+    if replaced:
+        await _run(context, _REPLACE, id=instance_id, round=number, paths=list(replaced))
+    if reopened:
+        await _run(context, _REOPEN, id=instance_id, steps=_json([step._asdict() for step in reopened]))
 
 
 async def existing(context: Context, instance_ids: Sequence[str]) -> set[str]:
