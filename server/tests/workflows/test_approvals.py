@@ -306,3 +306,40 @@ async def test_what_cannot_work_is_refused_when_it_is_saved(acme: Organization) 
         ("steps[0].approval.deadline_seconds", "required"),
         ("steps[0].approval.approvers.users[0]", "email"),
     ]
+
+
+async def test_a_cancelled_run_asks_no_more(acme: Organization) -> None:
+    going = await parked(acme)
+    [waiting] = await waiting_in(acme.live, going)
+
+    await acme.live.call("/v1/workflows/cancel_instance", {"instance_id": going["instance_id"]})
+    late = await acme.owner.post(DECIDE, {"approval_id": waiting["approval_id"], "decision": "approve"})
+
+    assert code_of(late) == (409, "CONFLICT")
+    assert late.json()["error"]["details"]["status"] == "cancelled"
+
+
+async def test_a_paused_run_may_be_decided_and_goes_on_once_it_is_resumed(acme: Organization) -> None:
+    going = await parked(acme)
+    [waiting] = await waiting_in(acme.live, going)
+    await acme.live.call("/v1/workflows/pause_instance", {"instance_id": going["instance_id"]})
+
+    await decided(acme.owner, waiting)
+    paused = await instance(acme.live, going)
+    await acme.live.call("/v1/workflows/resume_instance", {"instance_id": going["instance_id"]})
+
+    assert (paused["status"], step_of(paused, "ok")["status"]) == ("paused", "waiting")
+    assert (await ended(acme.live, going))["output"] == {"said": "approved"}
+
+
+async def test_a_retried_run_asks_anew(acme: Organization, services: Services, clock: MovableClock) -> None:
+    going = await parked(acme, approval(deadline_seconds=DAY), AFTER)
+    later(services, clock, days=2)
+    await ended(acme.live, going, "failed")
+
+    await acme.live.call("/v1/workflows/retry_instance", {"instance_id": going["instance_id"]})
+    [anew] = await waiting_in(acme.live, going)
+    await decided(acme.owner, anew)
+
+    assert (await ended(acme.live, going))["output"] == {"said": "approved"}
+    assert len(await waiting_in(acme.live, going, "expired")) == 1

@@ -22,6 +22,7 @@ from bivelio_server.workflows.approvals.schemas import (
     ApprovalView,
 )
 from bivelio_server.workflows.approvals.views import view_of
+from bivelio_server.workflows.control.queries import be_patient
 from bivelio_server.workflows.queries import get_instance, require_known
 
 feature: Final = Feature("workflows")
@@ -65,6 +66,7 @@ async def decide(context: Context, data: ApprovalDecide) -> ApprovalView:
     await _require_approver(context, found.approval)
     _require_open(context, found.approval)
     if found.task_id is not None:
+        await be_patient(context)
         # The run first, then its rows, as the run does: from here on it does not end the approval under our hands.
         await wake(context, found.task_id)
     approval, workflow_name, _task_id = await queries.get(context, data.approval_id, lock=True)
