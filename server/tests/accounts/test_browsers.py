@@ -61,7 +61,7 @@ async def test_a_browser_may_ask_before_without_credentials(acme: Organization, 
     allowed = {name.strip().lower() for name in reply.headers["access-control-allow-headers"].split(",")}
     assert allowed == {
         "x-api-key", "authorization", "content-type", "accept-language", "idempotency-key", "bivelio-version",
-        "x-request-id",
+        "x-request-id", "last-event-id",
     }  # fmt: skip
     assert (reply.headers["access-control-max-age"], reply.headers["vary"]) == ("600", "Origin")
     assert "access-control-allow-credentials" not in reply.headers
