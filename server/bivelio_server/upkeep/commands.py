@@ -1,4 +1,4 @@
-"""The commands of whoever runs an installation: backup, restore, doctor, rotate-key."""
+"""The commands of whoever runs an installation: backup, restore, doctor, compact, rotate-key."""
 
 import argparse
 import json
@@ -16,6 +16,7 @@ from bivelio_server.key_check import KeyRefused, check_keys
 from bivelio_server.settings import Settings
 from bivelio_server.upkeep.archive import BackupError
 from bivelio_server.upkeep.backup import back_up
+from bivelio_server.upkeep.compacting import compact
 from bivelio_server.upkeep.doctor import examine
 from bivelio_server.upkeep.findings import Level
 from bivelio_server.upkeep.restore import restore, verify
@@ -35,6 +36,7 @@ def add_upkeep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentP
         parser.add_argument("--passphrase-file", type=Path, help="file whose first line seals the backup")
     doctor = _add(commands, "doctor", _examine, "say what is wrong, and what to do about it")
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
+    _add(commands, "compact", _compact, "give room back to the operating system, while big tables are written anew")
     rotation = _add(commands, "rotate-key", _rotate, "replace the secret key while the servers go on")
     rotation.add_argument("--finish", action="store_true", help="drop the old key")
     rotation.add_argument("--now", action="store_true", help="with --finish: do not wait for access tokens to end")
@@ -102,6 +104,11 @@ def _examine(settings: Settings, options: argparse.Namespace) -> None:
         _tell(json.dumps([asdict(finding) for finding in findings], indent=2))
     if any(finding.level is Level.error for finding in findings):
         sys.exit(1)
+
+
+def _compact(settings: Settings, _options: argparse.Namespace) -> None:
+    with installation(settings) as place:
+        compact(place, _tell)
 
 
 def _rotate(settings: Settings, options: argparse.Namespace) -> None:

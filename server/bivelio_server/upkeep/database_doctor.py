@@ -11,6 +11,7 @@ from bivelio_server.key_check import KeyRefused, check_keys, known_keys
 from bivelio_server.kit.storage import StorageFailed
 from bivelio_server.migrations import newest_version
 from bivelio_server.storage import storage_of
+from bivelio_server.upkeep.compacting import loose_tables
 from bivelio_server.upkeep.findings import Finding, error, ok, warning
 from bivelio_server.upkeep.stored import lost_files
 
@@ -20,6 +21,7 @@ _SKEW: Final = timedelta(seconds=2)
 _LARGEST_SKEW: Final = timedelta(seconds=30)
 _LONG_TRANSACTION: Final = timedelta(minutes=15)
 _SAMPLE: Final = 50
+_LOOSE_BYTES: Final = 512 << 20
 _LATE: Final = timedelta(minutes=2)
 
 
@@ -36,7 +38,7 @@ def examine_database(place: Installation) -> Iterator[Finding]:
             return
         yield _key(place)
         yield _role(place)
-        for check in (_rotation, _queue, _endpoints):
+        for check in (_rotation, _queue, _endpoints, _loose_tables):
             yield check(connection)
         yield _stored_files(place, connection)
         yield from _chores(connection)
@@ -171,6 +173,13 @@ def _endpoints(connection: psycopg.Connection) -> Finding:
         remedy = "their organisations enable them again once their receivers answer"
         return warning("webhooks", f"{disabled} endpoints are disabled after failures", remedy)
     return ok("webhooks", "no endpoint is disabled")
+
+
+def _loose_tables(connection: psycopg.Connection) -> Finding:
+    found = [table for _, table in loose_tables(connection, least_bytes=_LOOSE_BYTES)]
+    if found:
+        return warning("room in tables", f"much in {', '.join(found)}", "at a quiet time: bivelio-server compact")
+    return ok("room in tables", "what there is will be used again")
 
 
 def _chores(connection: psycopg.Connection) -> Iterator[Finding]:
