@@ -8,7 +8,8 @@ from bivelio_server.durable.chores import Chore
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.db import Database
 
-KEPT: Final = timedelta(days=7)
+#: Nobody looks at a task that has ended; what it did is in tables of its feature.
+KEPT: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
