@@ -8,6 +8,7 @@ import time
 import contacts
 import fairness
 import guards
+import history
 import imports
 import parked
 import processes
@@ -33,6 +34,7 @@ def main() -> None:
             workers.measure(here, installed)
             fairness.measure(here, installed)
             parked.measure(here, installed)
+            asyncio.run(history.measure(here, installed))
         asyncio.run(webhooks.measure(here))
 
 

@@ -41,8 +41,8 @@ async def sweep(services: Services) -> int:
 
 
 CHORES: Final = (
-    Chore("stored files", timedelta(minutes=10), collect, lease=timedelta(hours=1)),
-    Chore("orphaned files", timedelta(days=1), sweep, lease=timedelta(hours=6)),
+    Chore("files", timedelta(minutes=10), collect, lease=timedelta(hours=1)),
+    Chore("orphans", timedelta(days=1), sweep, lease=timedelta(hours=6)),
 )
 
 
