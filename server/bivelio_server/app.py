@@ -94,7 +94,7 @@ from bivelio_server.workflows.library import starting_points as workflow_templat
 from bivelio_server.workflows.running import abandoned
 from bivelio_server.workflows.running.execution import run_instance
 from bivelio_server.workflows.triggers import events as event_triggers
-from bivelio_server.workflows.triggers import reacting, turns
+from bivelio_server.workflows.triggers import keeping, reacting, ticking, turns
 from bivelio_server.workflows.vault import operations as workflow_secrets
 
 VERSION: Final = version("bivelio-server")
@@ -132,6 +132,8 @@ HANDLERS: Final[Mapping[str, TaskHandler]] = {
     instances.TASK: run_instance,
     instances.ADMIT_TASK: turns.admit,
     event_triggers.TASK: reacting.react,
+    ticking.TASK: ticking.tick,
+    organization.TIMEZONE_TASK: keeping.follow_timezone,
     outbox.TASK: outbox.send_mail,
     purge.TASK: purge.purge_own,
     waking.WAKE_TASK: waking.wake_run,

@@ -19,6 +19,7 @@ from bivelio_server.usage.pruning import PRUNINGS as USAGE
 from bivelio_server.webhooks.pruning import PRUNINGS as WEBHOOKS
 from bivelio_server.workflows.control.reviving import revive_runs
 from bivelio_server.workflows.pruning import PRUNINGS as WORKFLOWS
+from bivelio_server.workflows.triggers.keeping import CHORE as TRIGGERS
 
 PRUNINGS: Final = (
     *EVENTS, *WEBHOOKS, *WORKFLOWS, *CONTACTS, *JOBS, *AUDIT, *USAGE, *ACCOUNTS, *MAIL, *IDEMPOTENCY, *ORGANIZATIONS,
@@ -28,5 +29,6 @@ CHORES: Final[tuple[Chore, ...]] = (
     Chore("sandbox", timedelta(minutes=10), purge_all),
     Chore("credits", timedelta(minutes=1), refund_lapsed),
     Chore("runs", timedelta(minutes=5), revive_runs),
+    TRIGGERS,
     *STORAGE,
 )

@@ -4,6 +4,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from bivelio_server.accounts.sessions import Visitor, open_session
+from bivelio_server.durable import spawn
 from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import Conflict, Impossible, NotFound, Problem, StaleVersion, null_refused
@@ -29,6 +30,8 @@ from bivelio_server.organization.schemas import (
 )
 from bivelio_server.organization.settings import OrganizationSettings
 
+#: What goes by the organisation's clock is told when that is another one.
+TIMEZONE_TASK: Final = "organization.timezone_changed"
 #: Each has credits of its own every month, so nobody may have them without end.
 _MOST_OWNED: Final = 50
 
@@ -59,6 +62,8 @@ async def update(context: Context, data: OrganizationUpdate) -> OrganizationView
             raise null_refused(name)
     if "retention" in given:
         given["retention"] = {**row.retention, **given["retention"]}
+    if given.get("timezone", row.timezone) != row.timezone:
+        await spawn(context, TIMEZONE_TASK, {})
     if any(getattr(row, name) != value for name, value in given.items()):
         for name, value in given.items():
             setattr(row, name, value)

@@ -13,7 +13,7 @@ from bivelio_server.kit.validation import FieldError
 
 
 def _timezone(value: str) -> str:
-    if value not in _timezones():
+    if value not in known_timezones():
         raise FieldError("timezone", _TIMEZONE)
     return value
 
@@ -56,7 +56,8 @@ class OrganizationSettings(Input):
 
 
 @lru_cache(maxsize=1)
-def _timezones() -> frozenset[str]:
+def known_timezones() -> frozenset[str]:
+    """The names of IANA time zones."""
     return frozenset(available_timezones() - {"localtime", "Factory"})
 
 

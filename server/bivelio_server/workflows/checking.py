@@ -22,6 +22,7 @@ from bivelio_server.kit.validation import MAX_PROBLEMS, field_path, validation_f
 from bivelio_server.workflows.approvals.checking import approval_problems
 from bivelio_server.workflows.definition import (
     ApprovalStep,
+    CronTrigger,
     Definition,
     EventTrigger,
     ForEachStep,
@@ -58,6 +59,7 @@ from bivelio_server.workflows.reference_checking import (
     TooMuchToRead,
     lone_shape,
 )
+from bivelio_server.workflows.triggers.schedule_checking import schedule_problems
 from bivelio_server.workflows.vault.references import ROOT as SECRETS
 from bivelio_server.workflows.vault.references import as_given
 
@@ -141,6 +143,8 @@ def _problems(definition: Definition, known: Known) -> Iterator[Problem]:
     if sum(1 for _ in walk(definition)) > MAX_STEPS:
         yield Problem("steps", "max_items", _TOO_MANY)
         return
+    if isinstance(definition.trigger, CronTrigger):
+        yield from schedule_problems(definition.trigger)
     broken = [] if definition.input_schema is None else schema_problems(definition.input_schema)
     yield from broken
     reading = Reading()

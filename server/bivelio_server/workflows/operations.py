@@ -74,7 +74,7 @@ async def list_workflows(context: Context, data: WorkflowList) -> WorkflowPage:
 )  # fmt: skip
 async def get(context: Context, data: WorkflowReference) -> WorkflowView:
     workflow = await queries.get(context, data.id)
-    return workflow_view(workflow, await queries.get_version(context, workflow))
+    return await workflow_view(context, workflow, await queries.get_version(context, workflow))
 
 
 @feature.operation(
@@ -89,7 +89,7 @@ async def create(context: Context, data: WorkflowCreate) -> WorkflowView:
         definition=data.definition,
         api_version=spoken_version(context),
     )
-    return workflow_view(*await save_new(context, content, status=data.status, note=data.note))
+    return await workflow_view(context, *await save_new(context, content, status=data.status, note=data.note))
 
 
 @feature.operation(
@@ -104,8 +104,8 @@ async def update(context: Context, data: WorkflowUpdate) -> WorkflowView:
     present = content_of(version)
     content = _changed(context, present, data)
     if data.note is None and content.is_same_as(present):
-        return workflow_view(workflow, version)
-    return workflow_view(workflow, await save(context, workflow, content, note=data.note))
+        return await workflow_view(context, workflow, version)
+    return await workflow_view(context, workflow, await save(context, workflow, content, note=data.note))
 
 
 @feature.operation(
@@ -201,7 +201,7 @@ async def _set_status(context: Context, workflow: Workflow, version: WorkflowVer
     workflow.status, workflow.updated_at = status, context.now
     await context.session.flush()
     await listen(context, workflow, Definition.model_validate(version.definition))
-    return workflow_view(workflow, version)
+    return await workflow_view(context, workflow, version)
 
 
 async def _ended(context: Context, instance_id: str) -> InstanceSummary:

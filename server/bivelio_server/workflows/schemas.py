@@ -109,9 +109,11 @@ class DefinitionView(Output):
 
 
 class WorkflowView(DefinitionView, WorkflowSummary):
-    """A workflow with the definition of its newest version."""
+    """A workflow with the definition of its newest version. `next_run_at`: when its schedule starts it next."""
 
     model_config = ConfigDict(title="Workflow", from_attributes=True)
+
+    next_run_at: datetime | None
 
 
 class WorkflowPage(Output):

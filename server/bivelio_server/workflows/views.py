@@ -17,11 +17,17 @@ from bivelio_server.workflows.schemas import (
     WorkflowSummary,
     WorkflowView,
 )
+from bivelio_server.workflows.triggers import queries as triggers
 
 
-def workflow_view(workflow: Workflow, version: WorkflowVersion) -> WorkflowView:
+async def workflow_view(context: Context, workflow: Workflow, version: WorkflowVersion) -> WorkflowView:
     """A workflow with the definition of `version`, its newest."""
-    return WorkflowView(**WorkflowSummary.model_validate(workflow).model_dump(), **definition_fields(version))
+    schedule = await triggers.get_schedule(context, workflow.id) if workflow.trigger_type == "cron" else None
+    return WorkflowView(
+        **WorkflowSummary.model_validate(workflow).model_dump(),
+        **definition_fields(version),
+        next_run_at=schedule and schedule.next_at,
+    )
 
 
 def definition_fields(version: WorkflowVersion) -> dict[str, Any]:

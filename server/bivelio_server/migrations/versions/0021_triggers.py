@@ -3,17 +3,23 @@
 from alembic import op
 
 from bivelio_server.migrations.online import index_online
-from bivelio_server.migrations.tenancy import business_table
+from bivelio_server.migrations.tenancy import business_table, definer_function
 
 revision = "0021"
 down_revision = "0020"
 branch_labels = None
 depends_on = None
 
+# Plans are kept per connection and may be made while the tables are empty, when reading them whole looks cheapest.
+_FUNCTION = """language plpgsql security definer set search_path = public, pg_temp
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off"""
+
 
 def upgrade() -> None:
     _what_started_runs()
     _what_runs_wait_for()
+    _schedules()
+    _mending()
 
 
 def _what_started_runs() -> None:
@@ -81,3 +87,71 @@ def _what_runs_wait_for() -> None:
         comment on column workflow_event_waits.known is 'personal';
     """)
     op.execute(business_table("workflow_event_waits"))
+
+
+def _schedules() -> None:
+    """One row for each active workflow with a schedule. `task_id` is the task of its next tick: no other one is heeded."""
+    op.execute("""
+        create table workflow_schedules (
+            org_id uuid not null,
+            environment text not null,
+            workflow_id text not null,
+            cron text not null,
+            timezone text not null,
+            follows_organization boolean not null,
+            next_at timestamptz not null,
+            task_id uuid not null,
+            created_at timestamptz not null,
+            primary key (org_id, environment, workflow_id),
+            foreign key (org_id, environment, workflow_id) references workflows (org_id, environment, id)
+                on delete cascade
+        );
+        create index workflows_on_schedule on workflows (org_id, environment, id)
+            where trigger_type = 'cron' and status = 'active' and deleted_at is null;
+    """)
+    op.execute(business_table("workflow_schedules"))
+
+
+def _mending() -> None:
+    op.execute(f"""
+        -- What should go on by itself and does not, whatever the reason: workflows whose schedule has no task that
+        -- waits, and workflows with queued runs of which none goes on (one that is about to begin may be among them).
+        create function workflows_to_mend(p_limit int)
+        returns table (org_id uuid, environment text, workflow_id text, what text)
+        {_FUNCTION} as $$
+        begin
+            return query
+            (select w.org_id, w.environment, w.id, 'schedule'
+               from workflows w
+               left join workflow_schedules s
+                 on s.org_id = w.org_id and s.environment = w.environment and s.workflow_id = w.id
+               left join absurd.t_work t on t.task_id = s.task_id
+              where w.trigger_type = 'cron' and w.status = 'active' and w.deleted_at is null
+                and (t.state is null or t.state in ('completed', 'failed', 'cancelled'))
+              limit p_limit)
+             union all
+            (select q.org_id, q.environment, q.workflow_id, 'queue'
+               from (select distinct i.org_id, i.environment, i.workflow_id from workflow_instances i
+                      where i.queued_at is not null and i.finished_at is null) q
+              where not exists (
+                    select from workflow_instances r
+                     where r.org_id = q.org_id and r.environment = q.environment and r.workflow_id = q.workflow_id
+                       and r.finished_at is null and r.queued_at is null)
+              limit p_limit);
+        end $$;
+
+        -- What listens for workflows that are gone for good.
+        create function forget_lost_subscriptions() returns bigint {_FUNCTION} as $$
+        declare
+            v_removed bigint;
+        begin
+            delete from event_subscriptions s
+             where s.kind in ('workflow', 'workflow_wait') and not exists (
+                select from workflows w
+                 where w.org_id = s.org_id and w.environment = s.environment and w.id = s.subscriber_id);
+            get diagnostics v_removed = row_count;
+            return v_removed;
+        end $$;
+    """)
+    op.execute(definer_function("workflows_to_mend(int)"))
+    op.execute(definer_function("forget_lost_subscriptions()"))

@@ -37,4 +37,4 @@ async def export(context: Context, data: WorkflowExport) -> WorkflowDocument:
 )  # fmt: skip
 async def import_(context: Context, data: WorkflowImport) -> WorkflowView:
     saved = await save_new(context, data.document.content, status=data.status, note=data.note, within="document")
-    return workflow_view(*saved)
+    return await workflow_view(context, *saved)

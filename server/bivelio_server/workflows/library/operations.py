@@ -80,5 +80,7 @@ async def restore_version(context: Context, data: VersionRestore) -> WorkflowVie
     newest = await queries.get_version(context, workflow)
     content = content_of(await queries.find_version(context, workflow, data.version))
     if data.note is None and content.is_same_as(content_of(newest)):
-        return workflow_view(workflow, newest)
-    return workflow_view(workflow, await save(context, workflow, content, note=data.note, restored_from=data.version))
+        return await workflow_view(context, workflow, newest)
+    return await workflow_view(
+        context, workflow, await save(context, workflow, content, note=data.note, restored_from=data.version)
+    )

@@ -63,7 +63,7 @@ async def create_from_template(context: Context, data: FromTemplate) -> Workflow
         definition=Definition.model_validate(built),
         api_version=catalogue.versions.newest,
     )
-    return workflow_view(*await save_new(context, content, status=data.status, note=data.note))
+    return await workflow_view(context, *await save_new(context, content, status=data.status, note=data.note))
 
 
 def _template(context: Context, template_id: str, field: str) -> Template:

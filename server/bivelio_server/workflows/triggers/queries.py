@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from bivelio_server.kit.context import Context
+from bivelio_server.kit.db import Database
 from bivelio_server.kit.rows import identity
 from bivelio_server.workflows.queries import Runnable
 from bivelio_server.workflows.triggers.events import AWAITED, STARTED
@@ -112,6 +114,33 @@ _GIVE: Final = """
      where w.org_id = %(org_id)s and w.environment = %(environment)s and w.instance_id = g.instance_id
        and w.path = g.path and w.event_id is null
 """
+_TIMEZONE: Final = "select timezone from organizations where id = %(org_id)s"
+_SCHEDULE: Final = """
+    select cron, timezone, next_at, task_id from workflow_schedules
+     where org_id = %(org_id)s and environment = %(environment)s and workflow_id = %(id)s
+"""
+_HOLD_SCHEDULE: Final = """
+    select cron, timezone, next_at, task_id from workflow_schedules
+     where org_id = %(org_id)s and environment = %(environment)s and workflow_id = %(id)s and task_id = %(task_id)s
+       for update
+"""
+_KEEP_SCHEDULE: Final = """
+    insert into workflow_schedules (org_id, environment, workflow_id, cron, timezone, follows_organization, next_at,
+                                    task_id, created_at)
+    values (%(org_id)s, %(environment)s, %(workflow_id)s, %(cron)s, %(timezone)s, %(follows_organization)s,
+            %(next_at)s, %(task_id)s, %(now)s)
+    on conflict (org_id, environment, workflow_id) do update
+        set cron = excluded.cron, timezone = excluded.timezone, follows_organization = excluded.follows_organization,
+            next_at = excluded.next_at, task_id = excluded.task_id
+"""
+_FORGET_SCHEDULE: Final = """
+    delete from workflow_schedules
+     where org_id = %(org_id)s and environment = %(environment)s and workflow_id = %(id)s
+"""
+_FOLLOWING: Final = """
+    select workflow_id from workflow_schedules
+     where org_id = %(org_id)s and environment = %(environment)s and follows_organization order by workflow_id
+"""
 
 
 async def get_event(context: Context, event_id: str) -> Any:
@@ -205,3 +234,46 @@ async def give(context: Context, event_id: str, waits: Sequence[tuple[str, str]]
     """Their event has come, unless another one has before."""
     values = {"event_id": event_id, "instances": [each[0] for each in waits], "paths": [each[1] for each in waits]}
     await context.session.run(_GIVE, {**identity(context.caller), **values})
+
+
+async def timezone_of_organization(context: Context) -> str:
+    [row] = await context.session.run(_TIMEZONE, {"org_id": context.caller.org_id})
+    return str(row.timezone)
+
+
+async def get_schedule(context: Context, workflow_id: str) -> Any:
+    """The row of a workflow's next tick; None when it has none."""
+    rows = await context.session.run(_SCHEDULE, {**identity(context.caller), "id": workflow_id})
+    return rows[0] if rows else None
+
+
+async def hold_schedule(context: Context, workflow_id: str, task_id: UUID) -> Any:
+    """The row if `task_id` is the task of its next tick, while nobody else changes it."""
+    values = {"id": workflow_id, "task_id": task_id}
+    rows = await context.session.run(_HOLD_SCHEDULE, {**identity(context.caller), **values})
+    return rows[0] if rows else None
+
+
+async def keep_schedule(context: Context, schedule: Mapping[str, Any]) -> None:
+    """The next tick of a workflow, in place of the one before."""
+    await context.session.run(_KEEP_SCHEDULE, {**identity(context.caller), **schedule, "now": context.now})
+
+
+async def forget_schedule(context: Context, workflow_id: str) -> None:
+    await context.session.run(_FORGET_SCHEDULE, {**identity(context.caller), "id": workflow_id})
+
+
+async def following_organization(context: Context) -> list[str]:
+    """The workflows whose schedule goes by the time zone of their organisation."""
+    return [row.workflow_id for row in await context.session.run(_FOLLOWING, identity(context.caller))]
+
+
+async def to_mend(database: Database, limit: int) -> list[tuple[UUID, str, str, str]]:
+    """Organisation, environment and id of workflows that should go on by themselves and do not: their `schedule`, or
+    their `queue` of runs."""
+    rows = await database.call_all("select org_id, environment, workflow_id, what from workflows_to_mend(%s)", (limit,))
+    return [(org_id, environment, workflow_id, what) for org_id, environment, workflow_id, what in rows]
+
+
+async def forget_lost_subscriptions(database: Database) -> None:
+    await database.call("select forget_lost_subscriptions()")

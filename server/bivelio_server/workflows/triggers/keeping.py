@@ -1,0 +1,70 @@
+"""Keeping triggers going: when the organisation's time zone is another one, and whatever has stopped them."""
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from bivelio_server.durable import Chore, Run
+from bivelio_server.kit.caller import Caller, Environment
+from bivelio_server.kit.context import Context, Services
+from bivelio_server.kit.errors import NotFound
+from bivelio_server.kit.execution import transaction
+from bivelio_server.workflows import queries as workflows
+from bivelio_server.workflows.definition import CronTrigger, Definition
+from bivelio_server.workflows.instances import admit_next
+from bivelio_server.workflows.triggers import queries
+from bivelio_server.workflows.triggers.ticking import mend, plan
+from bivelio_server.workflows.triggers.unattended import NOBODY, ORIGIN
+
+_MOST: Final = 500
+
+
+async def follow_timezone(run: Run) -> None:
+    """The handler of the durable task `organization.timezone_changed`: schedules that go by it are planned anew."""
+    for environment in Environment:
+        caller = _caller(run.org_id, environment, "organization")
+        async with transaction(caller, run.services, ORIGIN) as context:
+            following = await queries.following_organization(context)
+        for workflow_id in following:
+            async with transaction(caller, run.services, ORIGIN) as context:
+                trigger = await _active_schedule(context, workflow_id)
+                if trigger is not None:
+                    await plan(context, workflow_id, trigger)
+
+
+async def mend_all(services: Services) -> int:
+    """Let go on what has stopped though it should not have; how many workflows."""
+    found = await queries.to_mend(services.database, _MOST)
+    for org_id, environment, workflow_id, what in found:
+        caller = _caller(org_id, Environment(environment), f"workflow:{workflow_id}")
+        async with transaction(caller, services, ORIGIN) as context:
+            await _mend(context, workflow_id, what)
+    await queries.forget_lost_subscriptions(services.database)
+    return len(found)
+
+
+CHORE: Final = Chore("triggers", timedelta(minutes=1), mend_all)
+
+
+async def _mend(context: Context, workflow_id: str, what: str) -> None:
+    if what == "queue":
+        await admit_next(context, workflow_id)
+        return
+    trigger = await _active_schedule(context, workflow_id)
+    if trigger is not None:
+        await mend(context, workflow_id, trigger)
+
+
+async def _active_schedule(context: Context, workflow_id: str) -> CronTrigger | None:
+    """That of a workflow that is active, while nobody changes it."""
+    try:
+        workflow = await workflows.get(context, workflow_id, lock=True)
+    except NotFound:
+        return None
+    version = await workflows.get_version(context, workflow)
+    trigger = Definition.model_validate(version.definition).trigger
+    return trigger if workflow.status == "active" and isinstance(trigger, CronTrigger) else None
+
+
+def _caller(org_id: UUID, environment: Environment, actor: str) -> Caller:
+    return Caller(org_id, environment, actor, NOBODY, frozenset())
