@@ -48,40 +48,49 @@ class InvoiceCreate(Input):
     line_items: list[LineItem]
 
 
-class Anything(Output):
-    answer: Any
+class SentMessage(Output):
+    message_id: str
+    to: str
 
 
-class DocumentClassified(Output):
+class Classification(Output):
     classification: str
     confidence: Decimal
 
 
-class DocumentExtracted(Output):
-    document_type: str
+class Extraction(Output):
     confidence: Decimal
     extracted: dict[str, Any]
 
 
+class Invoice(Output):
+    id: str
+
+
 @messages.operation("send", scope=Scope.write, effect=Effect.transactional, summary=_SUMMARY)
-async def send(_context: Context, data: MessageSend) -> Anything:
-    return Anything(answer=data.to)
+async def send(context: Context, data: MessageSend) -> SentMessage:
+    SENT.append((data.to, data.message.body))
+    return SentMessage(message_id="msg_1", to=data.to)
 
 
 @documents.operation("classify", scope=Scope.write, effect=Effect.transactional, summary=_SUMMARY)
-async def classify(_context: Context, data: DocumentClassify) -> DocumentClassified:
-    return DocumentClassified(classification=data.categories[0], confidence=Decimal("0.9"))
+async def classify(context: Context, data: DocumentClassify) -> Classification:
+    """What the document's address says that it is, and how sure that is."""
+    kind, percent = data.document_url.split("/")[-1].split("-")
+    return Classification(classification=kind, confidence=Decimal(percent) / 100)
 
 
 @documents.operation("extract", scope=Scope.write, effect=Effect.transactional, summary=_SUMMARY)
-async def extract(_context: Context, data: DocumentExtract) -> DocumentExtracted:
-    return DocumentExtracted(document_type=data.document_type, confidence=Decimal("0.9"), extracted={})
+async def extract(context: Context, data: DocumentExtract) -> Extraction:
+    return Extraction(confidence=Decimal("0.95"), extracted={"total": Decimal("1210.00"), "fields": len(data.fields)})
 
 
 @invoices.operation("create", scope=Scope.write, effect=Effect.transactional, summary=_SUMMARY)
-async def create(_context: Context, data: InvoiceCreate) -> Anything:
-    return Anything(answer=data.client_id)
+async def create(context: Context, data: InvoiceCreate) -> Invoice:
+    return Invoice(id=data.client_id)
 
 
+#: The messages that were sent: to whom, and what.
+SENT: Final[list[tuple[str, str]]] = []
 EVERYTHING: Final = Catalogue([*FEATURES, documents, invoices, messages])
 TODAY: Final = Catalogue(FEATURES)
