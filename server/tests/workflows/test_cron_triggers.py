@@ -346,20 +346,3 @@ async def test_a_chain_that_broke_is_mended_and_makes_up_for_what_was_missed(
     assert await started_times(acme.live, 1, workflow_id=made["id"]) >= [text(first + timedelta(hours=1))]
     assert (await shown(acme.live, gone))["next_run_at"] == text(next_hour(clock))
     assert len(ticks_of(owner, acme)) == 2
-
-
-async def test_a_queue_that_nobody_moves_is_mended(
-    acme: Organization, services: Services, owner: psycopg.Connection
-) -> None:
-    made = await workflow(acme.live, HELLO, concurrency="queue")
-    started = await acme.live.call("/v1/workflows/execute", {"workflow_id": made["id"], "input": {"name": "Ana"}})
-    owner.execute(
-        "select absurd.cancel_task('work', task_id) from absurd.t_work where task_name = 'workflows.admit'"
-        " and headers ->> 'org_id' = %s",
-        (str(acme.id),),
-    )
-
-    await mend_all(services)
-
-    async with working(services, HANDLERS):
-        await ended(acme.live, started)

@@ -198,7 +198,9 @@ async def test_without_an_event_in_its_time_the_step_fails(
 async def test_a_condition_that_cannot_be_evaluated_fails_the_step(
     acme: Organization, owner: psycopg.Connection
 ) -> None:
-    made = await workflow(acme.live, awaits("{{ event.data.custom_fields.kind == 'x' && event.data.custom_fields.nothing > 1 }}"))
+    made = await workflow(
+        acme.live, awaits("{{ event.data.custom_fields.kind == 'x' && event.data.custom_fields.nothing > 1 }}")
+    )
     run_ = await waiting(acme.live, made)
     await new_contact(acme.live, custom_fields={"kind": "y"})
     await reacted(acme, owner)

@@ -114,30 +114,19 @@ def _schedules() -> None:
 
 def _mending() -> None:
     op.execute(f"""
-        -- What should go on by itself and does not, whatever the reason: workflows whose schedule has no task that
-        -- waits, and workflows with queued runs of which none goes on (one that is about to begin may be among them).
-        create function workflows_to_mend(p_limit int)
-        returns table (org_id uuid, environment text, workflow_id text, what text)
+        -- Active workflows whose schedule has no task that waits, whatever the reason.
+        create function schedules_to_mend(p_limit int) returns table (org_id uuid, environment text, workflow_id text)
         {_FUNCTION} as $$
         begin
             return query
-            (select w.org_id, w.environment, w.id, 'schedule'
-               from workflows w
-               left join workflow_schedules s
-                 on s.org_id = w.org_id and s.environment = w.environment and s.workflow_id = w.id
-               left join absurd.t_work t on t.task_id = s.task_id
-              where w.trigger_type = 'cron' and w.status = 'active' and w.deleted_at is null
-                and (t.state is null or t.state in ('completed', 'failed', 'cancelled'))
-              limit p_limit)
-             union all
-            (select q.org_id, q.environment, q.workflow_id, 'queue'
-               from (select distinct i.org_id, i.environment, i.workflow_id from workflow_instances i
-                      where i.queued_at is not null and i.finished_at is null) q
-              where not exists (
-                    select from workflow_instances r
-                     where r.org_id = q.org_id and r.environment = q.environment and r.workflow_id = q.workflow_id
-                       and r.finished_at is null and r.queued_at is null)
-              limit p_limit);
+            select w.org_id, w.environment, w.id
+              from workflows w
+              left join workflow_schedules s
+                on s.org_id = w.org_id and s.environment = w.environment and s.workflow_id = w.id
+              left join absurd.t_work t on t.task_id = s.task_id
+             where w.trigger_type = 'cron' and w.status = 'active' and w.deleted_at is null
+               and (t.state is null or t.state in ('completed', 'failed', 'cancelled'))
+             limit p_limit;
         end $$;
 
         -- What listens for workflows that are gone for good.
@@ -153,5 +142,5 @@ def _mending() -> None:
             return v_removed;
         end $$;
     """)
-    op.execute(definer_function("workflows_to_mend(int)"))
+    op.execute(definer_function("schedules_to_mend(int)"))
     op.execute(definer_function("forget_lost_subscriptions()"))

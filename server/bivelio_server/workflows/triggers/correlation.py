@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from bivelio_server.kit import json
 from bivelio_server.workflows.expressions import (
+    Conventions,
     Expression,
     ExpressionError,
     evaluate,
@@ -34,14 +35,14 @@ class Match(NamedTuple):
     digest: str
 
 
-def match_of(condition: str, variables: Mapping[str, Any]) -> Match | None:
+def match_of(condition: str, variables: Mapping[str, Any], conventions: Conventions) -> Match | None:
     """A comparison without which the condition cannot be true, of a value of the event with what is known: rather with
     what is the run's own than with a constant, which many runs have in common."""
     found: list[tuple[bool, Match]] = []
     for hole in parse_template(condition).holes:
         for clause in _clauses(hole.expression.root):
             path, other = _comparison(clause)
-            digest = None if other is None else _known_digest(other, variables)
+            digest = None if other is None else _known_digest(other, variables, conventions)
             if path is not None and other is not None and digest is not None:
                 found.append((not _reads(other), Match(json.dumps(path).decode(), digest)))
     return min(found, key=lambda each: each[0])[1] if found else None
@@ -106,9 +107,9 @@ def _reads(node: Node) -> set[tuple[str, ...]]:
     return references(Expression("", node))
 
 
-def _known_digest(node: Node, variables: Mapping[str, Any]) -> str | None:
+def _known_digest(node: Node, variables: Mapping[str, Any], conventions: Conventions) -> str | None:
     try:
-        return _digest(evaluate(Expression("", node), variables))
+        return _digest(evaluate(Expression("", node), variables, conventions))
     except ExpressionError:
         return None
 

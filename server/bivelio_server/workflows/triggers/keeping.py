@@ -11,7 +11,6 @@ from bivelio_server.kit.errors import NotFound
 from bivelio_server.kit.execution import transaction
 from bivelio_server.workflows import queries as workflows
 from bivelio_server.workflows.definition import CronTrigger, Definition
-from bivelio_server.workflows.instances import admit_next
 from bivelio_server.workflows.triggers import queries
 from bivelio_server.workflows.triggers.ticking import mend, plan
 from bivelio_server.workflows.triggers.unattended import NOBODY, ORIGIN
@@ -33,26 +32,19 @@ async def follow_timezone(run: Run) -> None:
 
 
 async def mend_all(services: Services) -> int:
-    """Let go on what has stopped though it should not have; how many workflows."""
+    """Let schedules go on that have stopped though they should not have; how many."""
     found = await queries.to_mend(services.database, _MOST)
-    for org_id, environment, workflow_id, what in found:
+    for org_id, environment, workflow_id in found:
         caller = _caller(org_id, Environment(environment), f"workflow:{workflow_id}")
         async with transaction(caller, services, ORIGIN) as context:
-            await _mend(context, workflow_id, what)
+            trigger = await _active_schedule(context, workflow_id)
+            if trigger is not None:
+                await mend(context, workflow_id, trigger)
     await queries.forget_lost_subscriptions(services.database)
     return len(found)
 
 
 CHORE: Final = Chore("triggers", timedelta(minutes=1), mend_all)
-
-
-async def _mend(context: Context, workflow_id: str, what: str) -> None:
-    if what == "queue":
-        await admit_next(context, workflow_id)
-        return
-    trigger = await _active_schedule(context, workflow_id)
-    if trigger is not None:
-        await mend(context, workflow_id, trigger)
 
 
 async def _active_schedule(context: Context, workflow_id: str) -> CronTrigger | None:

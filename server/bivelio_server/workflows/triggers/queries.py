@@ -268,11 +268,10 @@ async def following_organization(context: Context) -> list[str]:
     return [row.workflow_id for row in await context.session.run(_FOLLOWING, identity(context.caller))]
 
 
-async def to_mend(database: Database, limit: int) -> list[tuple[UUID, str, str, str]]:
-    """Organisation, environment and id of workflows that should go on by themselves and do not: their `schedule`, or
-    their `queue` of runs."""
-    rows = await database.call_all("select org_id, environment, workflow_id, what from workflows_to_mend(%s)", (limit,))
-    return [(org_id, environment, workflow_id, what) for org_id, environment, workflow_id, what in rows]
+async def to_mend(database: Database, limit: int) -> list[tuple[UUID, str, str]]:
+    """Organisation, environment and id of active workflows whose schedule has stopped."""
+    rows = await database.call_all("select org_id, environment, workflow_id from schedules_to_mend(%s)", (limit,))
+    return [(org_id, environment, workflow_id) for org_id, environment, workflow_id in rows]
 
 
 async def forget_lost_subscriptions(database: Database) -> None:

@@ -34,7 +34,7 @@ class Wait:
 
     @property
     def match(self) -> Match | None:
-        return None if self.condition is None else match_of(self.condition, self.variables)
+        return None if self.condition is None else match_of(self.condition, self.variables, self.conventions)
 
     def is_ended_by(self, event: Mapping[str, Any]) -> bool:
         """Raises ValidationFailed, Impossible."""
