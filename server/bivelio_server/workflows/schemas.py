@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from bivelio_server.kit.models import FreeObject, Id, Input, Name, Output, PageInput, Pagination, Timestamp
-from bivelio_server.workflows.definition import MAX_LIST, Definition, ManualTrigger, Seconds, Steps, Trigger
+from bivelio_server.workflows.definition import Definition, ManualTrigger, Seconds, SomeSteps, Steps, Trigger
 
 Status = Literal["draft", "active", "paused"]
 InstanceStatus = Literal["running", "waiting", "paused", "completed", "failed", "cancelled"]
@@ -37,7 +37,7 @@ class DefinitionInput(Input):
     """A definition, part by part."""
 
     trigger: Trigger = Field(default=ManualTrigger(type="manual"))
-    steps: Steps = Field(min_length=1, max_length=MAX_LIST)
+    steps: SomeSteps
     output: dict[str, Any] | None = None
     on_error: Steps = Field(default=[])
     timeout_seconds: Seconds | None = None
@@ -71,7 +71,7 @@ class WorkflowUpdate(Input):
     name: Name | None = None
     description: Description | None = None
     trigger: Trigger | None = None
-    steps: Steps | None = Field(None, min_length=1, max_length=MAX_LIST)
+    steps: SomeSteps | None = None
     output: dict[str, Any] | None = None
     on_error: Steps | None = None
     timeout_seconds: Seconds | None = None

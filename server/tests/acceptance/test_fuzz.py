@@ -50,7 +50,19 @@ CHECKS = [
 ]
 
 _FILE = base64.b64encode(b"name\nMaria").decode()
-DOCUMENT = openapi_document(Catalogue(FEATURES), "http://127.0.0.1:8000")
+
+
+def without_recursion(document: dict[str, Any]) -> dict[str, Any]:
+    """Steps within steps are left empty, or `set`: to build data for a tree without end takes minutes."""
+    schemas = document["components"]["schemas"]
+    schemas["Steps"] = {"type": "array", "maxItems": 0}
+    for kind in ("ForEachStep", "WhileStep"):
+        steps = {"type": "array", "minItems": 1, "maxItems": 3, "items": {"$ref": "#/components/schemas/SetStep"}}
+        schemas[kind]["properties"]["steps"] = steps
+    return document
+
+
+DOCUMENT = without_recursion(openapi_document(Catalogue(FEATURES), "http://127.0.0.1:8000"))
 #: What leaves nobody to ask any further, or needs a phone or a provider of its own: told as stories instead.
 STORIES = (
     "/v1/(organization/delete|auth/oidc/.*|jobs/files/.*|hooks/.*"

@@ -50,6 +50,7 @@ def _what_to_do(given: Any) -> str:
 
 #: Resolved here, where `Step` is, whoever has a field of it.
 Steps = TypeAliasType("Steps", Annotated[list["Step"], Field(max_length=MAX_LIST)])
+SomeSteps = TypeAliasType("SomeSteps", Annotated[list["Step"], Field(min_length=1, max_length=MAX_LIST)])
 OnError = Annotated[
     Annotated[Literal["fail", "continue"], Tag("<word>")] | Annotated[Steps, Tag("<steps>")],
     Discriminator(_what_to_do),
@@ -114,7 +115,7 @@ class ForEachStep(Common):
 
     for_each: ListOrExpression = Field(examples=["{{ input.lines }}"])
     as_: StepId = Field("item", alias="as")
-    steps: Steps = Field(min_length=1)
+    steps: SomeSteps
     concurrency: int = Field(1, ge=1, le=MAX_AT_ONCE)
     on_item_error: Literal["fail", "continue"] = "fail"
 
@@ -128,7 +129,7 @@ class WhileStep(Common):
 
     while_: Expression = Field(alias="while", examples=["{{ index < 3 }}"])
     max: int = Field(ge=1, le=MAX_TURNS)
-    steps: Steps = Field(min_length=1)
+    steps: SomeSteps
 
 
 class Pause(Part):

@@ -5,13 +5,14 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import Field
 
-from bivelio_server.workflows.definition.parts import MAX_LIST, Part, Seconds
+from bivelio_server.workflows.definition.parts import Part, Seconds
 from bivelio_server.workflows.definition.steps import (
     KEYWORDS,
     ForEachStep,
     IfStep,
     OperationStep,
     ParallelStep,
+    SomeSteps,
     Step,
     Steps,
     SwitchStep,
@@ -28,7 +29,7 @@ class Definition(Part):
     """
 
     trigger: Trigger = Field(default=ManualTrigger(type="manual"))
-    steps: Steps = Field(min_length=1, max_length=MAX_LIST)
+    steps: SomeSteps
     output: dict[str, Any] | None = None
     on_error: Steps = Field(default=[])
     timeout_seconds: Seconds | None = None
