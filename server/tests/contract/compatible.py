@@ -121,8 +121,8 @@ def _of_reply(old: Document, new: Document, before: Any, after: Any) -> Iterator
         if media_type not in after.get("content", {}):
             yield f"{media_type} is no longer the reply's"
         else:
-            now = after["content"][media_type]["schema"]
-            yield from breaks_of_schema(old, new, content["schema"], now, "output", "reply")
+            now = _shape(after["content"][media_type])
+            yield from breaks_of_schema(old, new, _shape(content), now, "output", "reply")
 
 
 def _success(endpoint: Any) -> Any:
@@ -150,3 +150,8 @@ def _of_rows(old: Rows, new: Rows) -> Iterator[Break]:
             yield Break(name, f"asks for the scope {now['scope']}, not {before['scope']}")
         for door in sorted(set(before["doors"]) - set(now["doors"])):
             yield Break(name, f"the door {door} is closed")
+
+
+def _shape(content: Any) -> Any:
+    """The schema of a whole reply, or of each item of a stream."""
+    return content["schema"] if "schema" in content else content["itemSchema"]
