@@ -14,7 +14,7 @@ GRACE_SECONDS: Final = 10.0
 #: A database that is away must not keep the process: what is not handed back by then goes on when its lease ends.
 _LEAVING_SECONDS: Final = 3.0
 #: One claim for several places costs hardly more than one for one.
-_GATHERING_SECONDS: Final = 0.003
+_GATHERING_SECONDS: Final = 0.01
 #: With only the kept places free: how often it is looked for somebody who has nothing here.
 _NEWCOMERS_SECONDS: Final = 0.05
 _log = structlog.get_logger()

@@ -26,6 +26,8 @@ def upgrade() -> None:
     _claiming()
     _leaving()
     _figures()
+    # Taken for a thousand rows, it made every load of a run look so dear that it was planned anew each time.
+    op.execute("alter function present_rights(text, timestamptz) rows 1")
     # Whatever it served reads the others: smaller, and not written when a run is claimed or ends.
     op.execute("drop index absurd.r_work_sai")
 
@@ -93,8 +95,9 @@ def _spawning() -> None:
 
 def _claiming() -> None:
     op.execute(f"""
+        -- For `claim` alone, with its settings, as the functions after it.
         -- Ends runs whose lease ran out and starts their next attempts.
-        create function durable.sweep() returns void {_CLAIMING} as $$
+        create function durable.sweep() returns void language plpgsql as $$
         declare
             v_expired record;
         begin
@@ -113,7 +116,7 @@ def _claiming() -> None:
         revoke all on function durable.sweep() from public;
 
         -- Makes due sleepers, a thousand at most, wait with the others, where they are found by organisation.
-        create function durable.wake_due(p_due timestamptz) returns void {_CLAIMING} as $$
+        create function durable.wake_due(p_due timestamptz) returns void language plpgsql as $$
         begin
             with slept as materialized (
                 select r.run_id from absurd.r_work r
@@ -129,7 +132,7 @@ def _claiming() -> None:
         -- Up to `p_quantity` organisations that have runs waiting and nothing in the asking process, from `p_after` on
         -- and round. Each costs one look into the index, however much it has waiting.
         create function durable.find_newcomers(p_quantity int, p_orgs uuid[], p_after uuid) returns uuid[]
-        {_CLAIMING} as $$
+        language plpgsql as $$
         declare
             v_found uuid[] := '{{}}';
             v_at uuid := p_after;
@@ -160,7 +163,7 @@ def _claiming() -> None:
         -- `between` and the order keep the planner at the index by organisation: by time, one would find another's first.
         create function durable.choose_in_turns(
             p_due timestamptz, p_quantity int, p_open int, p_orgs uuid[], p_held int[], p_after uuid)
-        returns table (run_id uuid) {_CLAIMING} as $$
+        returns table (run_id uuid) language plpgsql as $$
         declare
             v_newcomers uuid[];
         begin
