@@ -9,4 +9,5 @@ PRUNINGS: Final = (
     OrganisationPruning("runs_days", "prune_runs"),
     OrganisationLimit("runs_kept", "prune_runs_beyond"),
     Pruning("prune_deleted_workflows", RESTORABLE),
+    Pruning("prune_lost_subscriptions", RESTORABLE),
 )

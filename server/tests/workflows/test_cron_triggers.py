@@ -12,8 +12,9 @@ from bivelio_server.app import HANDLERS
 from bivelio_server.durable.tasks import TOPIC
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
+from bivelio_server.sandbox.purge import purge_sandbox
 from bivelio_server.workflows.triggers import queries as trigger_queries
-from bivelio_server.workflows.triggers.keeping import mend_all
+from bivelio_server.workflows.triggers.keeping import mend_schedules
 from tests.workflows.arranging import HELLO, Json, ended, instances, later, problems, until, workflow
 from tests.working import working
 from tests.world import Client, Organization
@@ -340,9 +341,41 @@ async def test_a_chain_that_broke_is_mended_and_makes_up_for_what_was_missed(
     owner.execute("delete from workflow_schedules where org_id = %s and workflow_id = %s", (acme.id, gone["id"]))
     clock.advance(hours=3)
 
-    await mend_all(services)
-    await mend_all(services)
+    await mend_schedules(services)
+    await mend_schedules(services)
 
     assert await started_times(acme.live, 1, workflow_id=made["id"]) >= [text(first + timedelta(hours=1))]
     assert (await shown(acme.live, gone))["next_run_at"] == text(next_hour(clock))
     assert len(ticks_of(owner, acme)) == 2
+
+
+async def test_what_is_purged_from_a_sandbox_ticks_no_more(
+    acme: Organization, services: Services, owner: psycopg.Connection
+) -> None:
+    await workflow(acme.sandbox, STEP, **cron())
+    tomorrow = MovableClock()
+    tomorrow.advance(seconds=(services.clock.now() - tomorrow.now()).total_seconds() + 90_000)
+
+    await purge_sandbox(services.database, tomorrow, acme.id)
+
+    assert ticks_of(owner, acme) == []
+    assert owner.execute("select from workflow_schedules where org_id = %s", (acme.id,)).fetchall() == []
+
+
+async def test_a_task_that_its_schedule_does_not_name_starts_nothing(
+    acme: Organization, services: Services, clock: MovableClock, owner: psycopg.Connection
+) -> None:
+    made = await workflow(acme.live, STEP, **cron())
+    [task_id] = ticks_of(owner, acme)
+    owner.execute("update workflow_schedules set task_id = gen_random_uuid() where org_id = %s", (acme.id,))
+
+    async with working(services, HANDLERS):
+        to(services, clock, next_hour(clock))
+        await until(lambda: is_over(owner, task_id))
+
+    assert await instances(acme.live, workflow_id=made["id"]) == []
+
+
+async def is_over(owner: psycopg.Connection, task_id: UUID) -> bool:
+    [(state,)] = owner.execute("select state from absurd.t_work where task_id = %s", (task_id,)).fetchall()
+    return bool(state == "completed")

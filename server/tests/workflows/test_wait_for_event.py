@@ -289,6 +289,43 @@ async def test_another_organization_hears_nothing(
     assert (await instance(rival.live, theirs))["status"] == "waiting"
 
 
+@pytest.mark.usefixtures("worker")
+async def test_a_cancelled_run_waits_no_more(acme: Organization, owner: psycopg.Connection) -> None:
+    run_ = await waiting(acme.live, await workflow(acme.live, awaits()))
+
+    await acme.live.call("/v1/workflows/cancel_instance", {"instance_id": run_["instance_id"]})
+    await new_contact(acme.live)
+    await reacted(acme, owner)
+
+    assert (await instance(acme.live, run_))["status"] == "cancelled"
+    assert waits_of(owner, acme) == 0
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_paused_run_has_its_event_when_it_is_resumed(acme: Organization, owner: psycopg.Connection) -> None:
+    run_ = await waiting(acme.live, await workflow(acme.live, awaits()))
+    await acme.live.call("/v1/workflows/pause_instance", {"instance_id": run_["instance_id"]})
+
+    await new_contact(acme.live, "Ana")
+    await reacted(acme, owner)
+    assert (await instance(acme.live, run_))["status"] == "paused"
+    await acme.live.call("/v1/workflows/resume_instance", {"instance_id": run_["instance_id"]})
+
+    assert step_of(await ended(acme.live, run_), "come")["output"]["data"]["name"] == "Ana"
+
+
+async def test_subscriptions_of_workflows_that_are_gone_for_good_go_too(
+    acme: Organization, owner: psycopg.Connection
+) -> None:
+    made = await workflow(acme.live, awaits())
+    owner.execute("delete from workflow_versions where org_id = %s", (acme.id,))
+    owner.execute("delete from workflows where org_id = %s and id = %s", (acme.id, made["id"]))
+
+    owner.execute("select prune_lost_subscriptions(now() + interval '1 year', 1000)")
+
+    assert owner.execute("select from event_subscriptions where org_id = %s", (acme.id,)).fetchall() == []
+
+
 async def test_what_the_condition_names_is_checked_when_it_is_saved(acme: Organization) -> None:
     reply = await acme.live.post(
         "/v1/workflows/create", {"name": "x", "steps": [awaits("{{ event.data.id == steps.later.output.id }}")]}

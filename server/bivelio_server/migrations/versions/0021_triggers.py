@@ -130,17 +130,19 @@ def _mending() -> None:
         end $$;
 
         -- What listens for workflows that are gone for good.
-        create function forget_lost_subscriptions() returns bigint {_FUNCTION} as $$
+        create function prune_lost_subscriptions(p_before timestamptz, p_limit int) returns int {_FUNCTION} as $$
         declare
-            v_removed bigint;
+            v_removed int;
         begin
-            delete from event_subscriptions s
-             where s.kind in ('workflow', 'workflow_wait') and not exists (
-                select from workflows w
-                 where w.org_id = s.org_id and w.environment = s.environment and w.id = s.subscriber_id);
+            delete from event_subscriptions where ctid in (
+                select s.ctid from event_subscriptions s
+                 where s.kind in ('workflow', 'workflow_wait') and s.created_at < p_before and not exists (
+                    select from workflows w
+                     where w.org_id = s.org_id and w.environment = s.environment and w.id = s.subscriber_id)
+                 limit p_limit for update skip locked);
             get diagnostics v_removed = row_count;
             return v_removed;
         end $$;
     """)
     op.execute(definer_function("schedules_to_mend(int)"))
-    op.execute(definer_function("forget_lost_subscriptions()"))
+    op.execute(definer_function("prune_lost_subscriptions(timestamptz, int)"))

@@ -24,7 +24,8 @@ class EventTrigger(Part):
 class CronTrigger(Part):
     """The workflow runs at the times of `cron`, five fields, in `timezone`, by default that of the organisation.
 
-    Its input is `{scheduled_at}`. When ticks were missed, the latest of them is made up for (`run_once`), or none is.
+    Its input is `{scheduled_at, missed}`. When ticks were missed, the latest of them is made up for (`run_once`), and
+    `missed` says how many came before it; or none is (`skip`).
     """
 
     type: Literal["cron"]

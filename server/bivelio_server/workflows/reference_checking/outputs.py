@@ -8,6 +8,7 @@ from bivelio_server.kit.context import EventDescription
 from bivelio_server.kit.operations import Catalogue
 from bivelio_server.workflows.definition import (
     ApprovalStep,
+    CronTrigger,
     Definition,
     EventTrigger,
     ForEachStep,
@@ -51,6 +52,8 @@ class Known:
             return shape_of_schema(definition.input_schema)
         if isinstance(definition.trigger, EventTrigger):
             return Fields(self.event(definition.trigger.event).named, UNKNOWN)
+        if isinstance(definition.trigger, CronTrigger):
+            return Fields(plain_fields("scheduled_at", "missed").named, UNKNOWN)
         return UNKNOWN
 
     def event(self, name: str) -> Fields:

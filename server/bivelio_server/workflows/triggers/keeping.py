@@ -31,7 +31,7 @@ async def follow_timezone(run: Run) -> None:
                     await plan(context, workflow_id, trigger)
 
 
-async def mend_all(services: Services) -> int:
+async def mend_schedules(services: Services) -> int:
     """Let schedules go on that have stopped though they should not have; how many."""
     found = await queries.to_mend(services.database, _MOST)
     for org_id, environment, workflow_id in found:
@@ -40,11 +40,10 @@ async def mend_all(services: Services) -> int:
             trigger = await _active_schedule(context, workflow_id)
             if trigger is not None:
                 await mend(context, workflow_id, trigger)
-    await queries.forget_lost_subscriptions(services.database)
     return len(found)
 
 
-CHORE: Final = Chore("triggers", timedelta(minutes=1), mend_all)
+CHORE: Final = Chore("schedules", timedelta(minutes=1), mend_schedules)
 
 
 async def _active_schedule(context: Context, workflow_id: str) -> CronTrigger | None:

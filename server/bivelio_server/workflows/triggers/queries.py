@@ -272,7 +272,3 @@ async def to_mend(database: Database, limit: int) -> list[tuple[UUID, str, str]]
     """Organisation, environment and id of active workflows whose schedule has stopped."""
     rows = await database.call_all("select org_id, environment, workflow_id from schedules_to_mend(%s)", (limit,))
     return [(org_id, environment, workflow_id) for org_id, environment, workflow_id in rows]
-
-
-async def forget_lost_subscriptions(database: Database) -> None:
-    await database.call("select forget_lost_subscriptions()")
