@@ -167,6 +167,18 @@ async def test_each_pass_of_a_loop_has_an_event_of_its_own(acme: Organization) -
 
 
 @pytest.mark.usefixtures("worker")
+async def test_events_too_large_for_a_row_are_told_apart_too(acme: Organization) -> None:
+    loop = {"id": "each", "while": "{{ index < 2 }}", "max": 3, "steps": [awaits()]}
+    run_ = await waiting(acme.live, await workflow(acme.live, loop))
+
+    for name in ("Ana", "Eva"):
+        await new_contact(acme.live, name, custom_fields={f"f{number}": "x" * 900 for number in range(45)})
+    found = await ended(acme.live, run_)
+
+    assert len([step for step in found["steps"] if step["step_id"] == "come"]) == 2
+
+
+@pytest.mark.usefixtures("worker")
 async def test_items_that_wait_side_by_side_share_no_event(acme: Organization) -> None:
     loop = {"id": "each", "for_each": "{{ [1, 2, 3] }}", "concurrency": 3, "steps": [awaits()]}
     made = await workflow(acme.live, loop)

@@ -14,7 +14,7 @@ async def perform(progress: Progress, step: WaitForEventStep, state: StepState, 
         state.attempts, state.input = 1, step.wait_for_event.model_dump(exclude_none=True)
     try:
         wait = await _wait(progress, step, state, scope)
-        event = await waits.event_for(await progress.context(), wait, _used(progress, state))
+        event = await waits.event_for(await progress.context(), wait, lambda: _used(progress, state))
         if event is None or state.status == "waiting":
             progress.effect_of = state.path
         if event is None:
@@ -39,10 +39,8 @@ async def _wait(progress: Progress, step: WaitForEventStep, state: StepState, sc
     )
 
 
-def _used(progress: Progress, state: StepState) -> set[str]:
+async def _used(progress: Progress, state: StepState) -> set[str]:
     """In a loop each pass has an event of its own."""
-    return {
-        each.output["event_id"]
-        for each in progress.state.steps.values()
-        if each.step_id == state.step_id and each.status == "completed"
-    }
+    others = [each for each in progress.state.steps.values() if each.step_id == state.step_id]
+    outputs = [await progress.state.large.whole(each.output) for each in others if each.status == "completed"]
+    return {output["event_id"] for output in outputs}

@@ -5,7 +5,7 @@ transaction to end: so what a run has seen there is still so when it goes to sle
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -43,15 +43,18 @@ class Wait:
         return is_true(self.condition, CONDITION, {**self.variables, "event": event}, self.conventions)
 
 
-async def event_for(context: Context, wait: Wait, used: Collection[str]) -> dict[str, Any] | None:
+async def event_for(
+    context: Context, wait: Wait, had_before: Callable[[], Awaitable[Collection[str]]]
+) -> dict[str, Any] | None:
     """The event that ends it, as expressions see it; None when none has come yet: then the run is woken when one does.
 
-    `used`: the ids of those that the step has had before. Raises ValidationFailed, Impossible when the condition cannot
-    be evaluated.
+    `had_before`: the ids of those that the step has had before. Raises ValidationFailed, Impossible when the condition
+    cannot be evaluated.
     """
     present = await queries.get_wait(context, wait.instance_id, wait.path)
     if present is not None and present.event_id is None:
         return None
+    used = await had_before()
     found = None if present is None else await _given(context, wait, present.event_id, used)
     if found is None:
         await queries.hold_waits(context, wait.event)
