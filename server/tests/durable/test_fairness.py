@@ -119,6 +119,18 @@ async def test_sleepers_that_wake_all_at_once_delay_nobody_else(workshop: Worksh
         assert await waited(office, workshop, "quick", modest) < WITHIN_SECONDS
 
 
+async def test_a_sleeper_among_thousands_is_not_the_last_to_wake(workshop: Workshop, office: Office) -> None:
+    greedy, modest = new_caller(), new_caller()
+    queue(workshop, greedy, "inside", BACKLOG, due="now() + interval '1 day'")
+    queue(workshop, modest, "inside", 1, due="now() + interval '1 day 1 second'")
+    async with open_office(workshop, office):
+        workshop.services.clock.advance(days=1, seconds=1)
+        await until(lambda: greedy.org_id in office.began)
+        await until(lambda: modest.org_id in office.began)
+
+    assert office.began[modest.org_id] - office.began[greedy.org_id] < 2 * WITHIN_SECONDS
+
+
 async def test_several_greedy_organisations_delay_nobody_else(workshop: Workshop, office: Office) -> None:
     greedy = [new_caller() for _ in range(4)]
     for caller in greedy:

@@ -275,7 +275,6 @@ def _claiming() -> None:
                              order by r.available_at limit 1),
                            (select r.available_at from absurd.r_work r
                              where r.state = 'sleeping' and r.available_at < 'infinity'
-                               and r.available_at > case when v_backlog then v_due else '-infinity' end
                              order by r.available_at limit 1)) - v_due)::double precision,
                        v_backlog;
             end if;
