@@ -97,7 +97,7 @@ async def test_a_triggered_run_belongs_to_the_trace_of_its_event(acme: Organizat
     await until(lambda: len(spans.named("workflows.run")) == 1)
 
     assert spans.path(spans.only("step set")) == [
-        "POST contacts.create", "contacts.create", "workflows.run", "step set",
+        "POST contacts.create", "contacts.create", "workflows.react", "workflows.run", "step set",
     ]  # fmt: skip
 
 
