@@ -1,19 +1,14 @@
 """Branches that call the outside: at the same time, each once, broken off when they are not needed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterator
 
-import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from bivelio_server.app import FEATURES, HANDLERS, create_app
-from bivelio_server.installation import Installation
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.errors import IntegrationFailed, IntegrationRefused
-from bivelio_server.kit.operations import Catalogue
 from tests.workflows.arranging import (
     Json,
     contact_names,
@@ -28,8 +23,7 @@ from tests.workflows.arranging import (
     workflow,
 )
 from tests.workflows.couriers import Courier
-from tests.working import working
-from tests.world import Client, Organization
+from tests.world import Client
 
 pytestmark = pytest.mark.anyio
 
@@ -56,28 +50,8 @@ class Road:
 
 
 @pytest.fixture
-def courier() -> Courier:
-    return Courier()
-
-
-@pytest.fixture
 def road() -> Road:
     return Road()
-
-
-@pytest.fixture
-async def depot(services: Services, courier: Courier) -> AsyncIterator[Services]:
-    """The services with couriers among their features, and a worker."""
-    depot = replace(services, catalogue=Catalogue((*FEATURES, courier.feature())))
-    async with working(depot, HANDLERS):
-        yield depot
-
-
-@pytest.fixture
-async def client(depot: Services, installation: Installation, acme: Organization) -> AsyncIterator[Client]:
-    transport = httpx2.ASGITransport(app=create_app(depot, installation))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://bivelio.test") as http:
-        yield Client(http, acme.live.headers)
 
 
 @pytest.fixture(autouse=True)
@@ -143,8 +117,8 @@ async def test_a_writing_branch_goes_on_beside_a_call(client: Client, courier: C
         return "Cerca" in await contact_names(client)
 
     await until(near_is_done)
+    assert road.under_way == 1
     road.open.set()
-
     await ended(client, queued)
 
 
