@@ -242,7 +242,7 @@ def test_handlers_see_the_error() -> None:
 
 def test_more_expressions_than_may_be_read_are_refused() -> None:
     text = "{{ '" + "a" * 4000 + "' }}"
-    many = [{"id": f"s{number}", "set": {"x": text}} for number in range(texts.MAX_SOURCE // 4000 + 1)]
+    many = [{"id": f"s{number}", "set": {"x": text}} for number in range(texts.MAX_COST // 4000 + 1)]
 
     [problem] = told(*many)
 

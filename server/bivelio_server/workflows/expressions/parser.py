@@ -66,7 +66,8 @@ def parse(source: str) -> Expression:
 
 @lru_cache(maxsize=1024)
 def _parse(source: str) -> Expression:
-    return Expression(source, _Parser(source).whole())
+    parser = _Parser(source)
+    return Expression(source, parser.whole(), parser.nodes)
 
 
 def _check_size(source: str) -> None:
@@ -88,7 +89,7 @@ class _Parser:
     def __init__(self, source: str) -> None:
         self._tokens: Iterator[Token] = tokens(source)
         self._token = next(self._tokens)
-        self._nodes = 0
+        self.nodes = 0
         self._nesting = 0
 
     def whole(self) -> Node:
@@ -339,8 +340,8 @@ class _Parser:
         return self._grown(Call(token.start + 1, _above(*arguments), name, method, arguments))
 
     def _grown(self, node: _Tree) -> _Tree:
-        self._nodes += 1
-        if self._nodes > MAX_NODES:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
             raise LimitError(
                 f"La expresión tiene más de {MAX_NODES} elementos.",
                 f"The expression has more than {MAX_NODES} elements.",

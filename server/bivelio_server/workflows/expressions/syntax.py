@@ -141,7 +141,8 @@ class Fallback(Node):
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A parsed source, immutable and shared by every run that uses it."""
+    """A parsed source, immutable and shared by every run that uses it. `nodes`: how many were read from the source."""
 
     source: str
     root: Node
+    nodes: int = 0

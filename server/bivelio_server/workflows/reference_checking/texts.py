@@ -10,17 +10,18 @@ from bivelio_server.workflows.problems import at_column, expression_problem
 from bivelio_server.workflows.reference_checking.inference import Scope, inferred
 from bivelio_server.workflows.reference_checking.shapes import UNKNOWN, Shape
 
-#: Characters of expressions in a whole definition: about as long as they may take to read.
-MAX_SOURCE: Final = 65_536
+#: What the expressions of a whole definition may cost to read: `_cost` of them together, some 60 ms.
+MAX_COST: Final = 65_536
 _OF_EACH: Final = 16
+_OF_NODE: Final = 6
 
 
 class TooMuchToRead(Exception):
     """A definition holds more expressions than it may."""
 
     text = Text(
-        f"Las expresiones de un workflow ocupan como máximo {MAX_SOURCE} caracteres en total.",
-        f"The expressions of a workflow take at most {MAX_SOURCE} characters in all.",
+        "Las expresiones de un workflow son demasiado largas en total: divídelo en varios (run_workflow).",
+        "The expressions of a workflow are too long in all: split it into several (run_workflow).",
     )
 
 
@@ -28,29 +29,21 @@ class Reading:
     """Of one definition. Raises TooMuchToRead where it exceeds what may be read."""
 
     def __init__(self) -> None:
-        self._left = MAX_SOURCE
+        self._left = MAX_COST
 
     def value(self, value: Any, path: str, scope: Scope) -> Iterator[Problem]:
         """Of every text inside a JSON value."""
-        if isinstance(value, str):
-            yield from self.text(value, path, scope)
-        elif isinstance(value, dict):
-            for name, member in value.items():
-                if _may_hold_expressions(member):
-                    yield from self.value(member, f"{path}.{name}", scope)
-        elif isinstance(value, list):
-            for position, member in enumerate(value):
-                if _may_hold_expressions(member):
-                    yield from self.value(member, f"{path}[{position}]", scope)
+        for place, text in _texts(value, path):
+            yield from self.text(text, place, scope)
 
     def text(self, text: str, path: str, scope: Scope) -> Iterator[Problem]:
         try:
             template = parse_template(text)
         except ExpressionError as error:
-            self._spend(len(text))
+            self._spend(_cost(text))
             yield expression_problem(error, path)
             return
-        self._spend(sum(len(hole.expression.source) + _OF_EACH for hole in template.holes))
+        self._spend(sum(_cost(hole.expression.source, hole.expression.nodes) for hole in template.holes))
         for hole in template.holes:
             for fault in inferred(hole.expression, scope)[1]:
                 yield Problem(path, "reference", at_column(fault.text, hole.start + fault.column))
@@ -62,14 +55,36 @@ class Reading:
             problems = [Problem(path, "expression", _NO_EXPRESSION)]
         yield from problems
 
-    def _spend(self, characters: int) -> None:
-        self._left -= characters
+    def _spend(self, cost: int) -> None:
+        self._left -= cost
         if self._left < 0:
             raise TooMuchToRead
 
 
-def _may_hold_expressions(member: Any) -> bool:
-    return "{{" in member if isinstance(member, str) else isinstance(member, dict | list)
+def _texts(value: Any, path: str) -> list[tuple[str, str]]:
+    """Those in a JSON value that may hold expressions, each with its place."""
+    found: list[tuple[str, str]] = []
+    _collect(value, path, found)
+    return found
+
+
+def _collect(value: Any, path: str, found: list[tuple[str, str]]) -> None:
+    if isinstance(value, str):
+        if "{{" in value:
+            found.append((path, value))
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            if isinstance(member, str | dict | list):
+                _collect(member, f"{path}.{name}", found)
+    elif isinstance(value, list):
+        for position, member in enumerate(value):
+            if isinstance(member, str | dict | list):
+                _collect(member, f"{path}[{position}]", found)
+
+
+def _cost(source: str, nodes: int = _OF_EACH) -> int:
+    """In characters of a text of average density. What is not an expression counts as if it were one of some nodes."""
+    return len(source) + nodes * _OF_NODE + _OF_EACH
 
 
 def lone_shape(text: str, scope: Scope) -> Shape | None:
