@@ -6,6 +6,7 @@ import hmac
 import json
 import threading
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -81,12 +82,20 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                length = int(self.headers.get("content-length", 0))
+                body = self.rfile.read(length)
+                if len(body) < length:  # its sender was killed half-way, and will send it again
+                    self.close_connection = True
+                    return
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 message = Message(headers.get("webhook-id", ""), headers, body)
                 self.send_response(204 if receiver.accept(message) else 401)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
+
+            def handle(self) -> None:
+                with suppress(ConnectionResetError):
+                    super().handle()
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has in the base class
                 """Stay quiet: the story is told elsewhere."""
