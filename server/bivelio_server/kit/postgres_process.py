@@ -27,7 +27,7 @@ SETTINGS = {
     "listen_addresses": "",
     "port": str(PORT),
     "unix_socket_permissions": "0700",  # the server's account, and root
-    "max_connections": "100",
+    "max_connections": "250",
     "shared_buffers": "32MB",
     "huge_pages": "off",
     "work_mem": "4MB",
