@@ -42,8 +42,8 @@ def counts(owner: psycopg.Connection, organization: Organization, environment: s
     return {name: count for name, count in found.items() if count}
 
 
-async def fill(organization: Organization, environment: Environment) -> None:
-    """Something of everything that the samples of all operations make."""
+async def fill(services: Services, organization: Organization, environment: Environment) -> None:
+    """Something of everything that the samples of all operations make, the requests that made it written down."""
     scene = Scene(organization, environment)
     for name, sample in SAMPLES.items():
         if not sample.of_organization:
@@ -51,6 +51,7 @@ async def fill(organization: Organization, environment: Environment) -> None:
                 await scene.client.post(f"/v1/{name.replace('.', '/')}", await sample.arrange(scene))
             except (AssertionError, APIError):
                 continue  # an operation of the other environment
+    await services.journal.flush()
 
 
 async def purge(services: Services, organization: Organization, *, later: float) -> int:
@@ -86,7 +87,7 @@ async def test_what_is_a_day_old_goes_from_every_table_and_live_rows_stay(
 ) -> None:
     for organization in (acme, rival):
         for environment in Environment:
-            await fill(organization, environment)
+            await fill(services, organization, environment)
     live, others = counts(owner, acme, "live"), counts(owner, rival, "sandbox")
     before = counts(owner, acme, "sandbox")
 
@@ -99,7 +100,7 @@ async def test_what_is_a_day_old_goes_from_every_table_and_live_rows_stay(
 
 
 async def test_what_is_younger_stays(acme: Organization, services: Services, owner: psycopg.Connection) -> None:
-    await fill(acme, Environment.sandbox)
+    await fill(services, acme, Environment.sandbox)
     before = counts(owner, acme, "sandbox")
 
     removed = await purge(services, acme, later=23 * HOUR)

@@ -23,6 +23,7 @@ from tests.workflows.arranging import (
     on,
     problems,
     reached,
+    reacted,
     run,
     started,
     step_of,
@@ -224,6 +225,8 @@ async def test_events_do_not_cross_the_walls(
 
     await rival.live.call("/v1/contacts/create", {"name": "Ana"})
     await acme.sandbox.call("/v1/contacts/create", {"name": "Eva"})
+    for organization in (acme, rival):
+        await reacted(organization, owner)
 
     assert await instances(acme.live) == await instances(rival.live) == []
     assert len(await instances(acme.sandbox)) == 1
