@@ -1,0 +1,1 @@
+"""AI agents: instructions, granted operations and limits as data; invoking one, and what it did."""

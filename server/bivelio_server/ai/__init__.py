@@ -1,0 +1,1 @@
+"""Language models and embeddings behind one port (`port.py`); the adapters are `embedded/` and `generative/`."""

@@ -1,0 +1,1 @@
+"""The models that this server carries: real work without a network."""

@@ -1,0 +1,10 @@
+"""What was read out of documents, and what people have corrected."""
+
+revision = "0029"
+down_revision = "0028"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass

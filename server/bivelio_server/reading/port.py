@@ -1,0 +1,89 @@
+"""What is in a file: its pages of words with their places, and the files inside it.
+
+Nothing of a file is trusted: it is opened in a child process that may use only so much memory, time and processor.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+from bivelio_server.kit.text import Text
+
+Source: TypeAlias = Literal["text", "ocr"]
+
+
+class Unreadable(Exception):
+    """The file cannot be read, and nothing of it was. `constraint` tells why in one word: `encrypted`, `damaged`,
+    `empty`, `max_pages`, `max_page_size`, `max_pixels`, `max_bytes`, `max_seconds`, `max_memory`, `mime_type`."""
+
+    def __init__(self, constraint: str, text: Text) -> None:
+        super().__init__(text.en)
+        self.constraint = constraint
+        self.text = text
+
+
+class Box(NamedTuple):
+    """A place on a page that is the right way up, in points from its upper left corner."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+class Word(NamedTuple):
+    """`confidence` is how sure its reader was, from 0 to 1; a text layer is."""
+
+    text: str
+    box: Box
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`number` counts from 1; `width` and `height` are in points. Words are in reading order, as far as known."""
+
+    number: int
+    width: float
+    height: float
+    source: Source
+    words: Sequence[Word]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file inside the file, such as the XML of a Factur-X invoice."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`mime_type` is what the content is, whatever its name says. `text` is all of it in reading order. A file without
+    pages (DOCX, HTML, EML, XML…) has a `text`, and one page without places. `engine` names what read it.
+    """
+
+    mime_type: str
+    page_count: int
+    pages: Sequence[Page]
+    text: str
+    attachments: Sequence[Attachment]
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one reading may use; beyond, it is Unreadable."""
+
+    bytes: int = 50 * 1024 * 1024
+    pages: int = 200
+    page_points: float = 14_400
+    pixels: int = 60_000_000
+    seconds: float = 120
+    memory: int = 2 * 1024**3
+
+
+class Reader(Protocol):
+    async def read(self, content: bytes, *, filename: str | None = None, limits: Limits = Limits()) -> Reading:
+        """Raises Unreadable. `filename` may help to tell texts apart; what the content shows counts more."""
