@@ -13,7 +13,8 @@ from bivelio_server.kit.errors import Impossible, Problem
 from bivelio_server.kit.text import Text
 
 _hasher = PasswordHash((Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1),))
-_NOBODY = _hasher.hash("nobody signs in with this")
+# Of no password that anybody has, at the parameters above; to make it took each process that starts a while.
+_NOBODY: Final = "$argon2id$v=19$m=19456,t=2,p=1$YPSEcQv2jwrx9YV3IZBhmg$VCyE9+IL+GS/JyZ6PbbD4CC+28CnwZwZy0ecRb7CsHg"
 #: What is kept of somebody who signs in with a provider only: no password has this hash.
 NO_PASSWORD: Final = ""
 

@@ -20,7 +20,7 @@ MAX_PER_PAGE: Final = 100
 class Input(BaseModel):
     """What a caller sends: strict types, unknown fields refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
 
 class Nothing(Input):
@@ -30,7 +30,7 @@ class Nothing(Input):
 class Output(BaseModel):
     """What a caller receives: every field always present, unknown is null."""
 
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True, defer_build=True)
 
 
 class PageInput(Input):

@@ -210,8 +210,7 @@ def reset_second_factor(place: Installation, email: str) -> subprocess.Completed
         "BIVELIO_DATABASE_URL": place.owner_url,
         "BIVELIO_SECRET_KEY": place.settings.secret_key.get_secret_value(),
     }
-    code = "from bivelio_server.cli import main; main()"
-    command = [sys.executable, "-c", code, "reset-second-factor", "--email", email]
+    command = [sys.executable, "-m", "bivelio_server", "reset-second-factor", "--email", email]
     return subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -125,7 +125,7 @@ def run_provision(data_dir: Path) -> dict[str, Any]:
 
 
 def bivelio(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from bivelio_server.cli import main; main()", *arguments]
+    command = [sys.executable, "-m", "bivelio_server", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 

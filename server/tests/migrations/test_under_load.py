@@ -18,7 +18,7 @@ from tests.migrations.conftest import MakeDatabase
 from tests.migrations.past import ORG, fill
 
 SERVER = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-c", "from bivelio_server.cli import main; main(['migrate'])"]
+COMMAND = [sys.executable, "-m", "bivelio_server", "migrate"]
 KILLS = 20
 #: The longest wait of a statement is that of the migration for its lock, and what the machine adds.
 LONGEST_WAIT_SECONDS = 4.0

@@ -34,7 +34,7 @@ def start_worker(installation: Installation) -> Iterator[Callable[[], "subproces
         "BIVELIO_LOG_LEVEL": "error",
         "PYTHONPATH": str(SERVER),
     }
-    command = [sys.executable, "-c", "from bivelio_server.cli import main; main(['worker'])"]
+    command = [sys.executable, "-m", "bivelio_server", "worker"]
     processes: list[subprocess.Popen[bytes]] = []
 
     def start() -> "subprocess.Popen[bytes]":

@@ -13,7 +13,7 @@ from bivelio_server.installation import Installation
 
 SERVER: Final = Path(__file__).parents[2]
 LEASE_SECONDS: Final = 2
-COMMAND: Final = [sys.executable, "-c", "from bivelio_server.cli import main; main(['worker'])"]
+COMMAND: Final = [sys.executable, "-m", "bivelio_server", "worker"]
 
 
 @dataclass
