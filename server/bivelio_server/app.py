@@ -173,7 +173,7 @@ def compose_services(installation: Installation, clock: Clock | None = None) -> 
         journal=Journal(database),
         credits=Ledger(),
         storage=storage_of(settings),
-        watches=Watches(database, WATCHED),
+        watches=Watches(database, WATCHED, at_once=max(1, settings.database_pool // 4)),
         streams=Streams(per_organization=settings.streams_per_organization, in_all=settings.streams),
     )
 

@@ -27,10 +27,15 @@ Look: TypeAlias = Callable[[Database, Sequence[Key]], Awaitable[Mapping[Key, obj
 
 
 class Watches:
-    """Who watches what in this process; `looks` say how the rows of each kind are looked at."""
+    """Who watches what in this process; `looks` say how the rows of each kind are looked at.
 
-    def __init__(self, database: Database, looks: Mapping[str, Look]) -> None:
+    Within `turn` a watcher looks at its row: `at_once` do so at the same time, the others wait in line. However many
+    begin to watch at once, they leave the other connections to requests.
+    """
+
+    def __init__(self, database: Database, looks: Mapping[str, Look], *, at_once: int) -> None:
         self._rounds = {kind: _Rounds(database, look) for kind, look in looks.items()}
+        self.turn: Final = asyncio.Semaphore(at_once)
 
     @contextmanager
     def watch(self, kind: str, key: Key) -> Iterator[asyncio.Event]:

@@ -71,9 +71,10 @@ class Watch:
     async def _look(self, last_event_id: str | None) -> Sequence[StreamEvent]:
         """In one transaction. A client who goes away must not cost the pool the connection of a query under way."""
         found: Sequence[StreamEvent] = ()
-        with CancelScope(shield=True):
-            async with transaction(self._caller, self._services, self._origin) as context:
-                found = await self._compare(context, last_event_id)
+        async with self._services.watches.turn:
+            with CancelScope(shield=True):
+                async with transaction(self._caller, self._services, self._origin) as context:
+                    found = await self._compare(context, last_event_id)
         return found
 
     async def _compare(self, context: Context, last_event_id: str | None) -> Sequence[StreamEvent]:

@@ -54,7 +54,7 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> Rows:
 
 @pytest.fixture
 def watched(rows: Rows) -> Watches:
-    return Watches(cast("Database", None), {"rows": rows.look})
+    return Watches(cast("Database", None), {"rows": rows.look}, at_once=1)
 
 
 async def seen(changed: asyncio.Event) -> None:

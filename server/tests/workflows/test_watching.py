@@ -1,7 +1,7 @@
 """Following a run as it goes on."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 import psycopg
@@ -11,7 +11,8 @@ from starlette.applications import Starlette
 from bivelio_server.app import HANDLERS
 from bivelio_server.kit import streaming
 from bivelio_server.kit.clock import MovableClock
-from bivelio_server.kit.context import Services
+from bivelio_server.kit.context import Context, Services
+from bivelio_server.workflows import queries
 from tests.following import Event, Following, following
 from tests.workflows.arranging import (
     HELLO,
@@ -190,6 +191,34 @@ async def test_nothing_is_left_of_those_who_went_away(
     await until(rests)
     assert len(services.streams) == before
     assert all(pool.in_use == 0 for pool in services.database.pools())
+
+
+async def test_many_who_begin_to_watch_at_once_leave_connections_to_others(
+    acme: Organization, watch: Any, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going = await started(acme.live, await workflow(acme.live, HELLO))
+    may_look, step_marks = asyncio.Event(), queries.step_marks
+
+    async def slow_marks(context: Context, instance_id: str) -> dict[str, Any]:
+        await may_look.wait()
+        return await step_marks(context, instance_id)
+
+    monkeypatch.setattr(queries, "step_marks", slow_marks)
+    [pool, _] = services.database.pools()
+
+    async def all_began() -> bool:
+        return all(reply.status for reply in many)
+
+    async with AsyncExitStack() as stack:
+        many = [await stack.enter_async_context(watch(acme.live, going)) for _ in range(2 * pool.size)]
+        stack.callback(may_look.set)
+        await until(all_began)
+        assert {reply.status for reply in many} == {200}
+        meanwhile = await instance(acme.live, going)
+        may_look.set()
+        snapshots = [(await reply.until("snapshot")).data for reply in many]
+
+    assert snapshots == [meanwhile] * len(many)
 
 
 async def test_a_followed_run_is_in_the_request_log(acme: Organization, watch: Any) -> None:
