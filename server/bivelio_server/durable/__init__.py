@@ -11,7 +11,7 @@ from bivelio_server.durable.housekeeping import TaskFigures, cleanup, lanes_held
 from bivelio_server.durable.lanes import Lane, LaneRun
 from bivelio_server.durable.pruning import pruning_chore
 from bivelio_server.durable.runs import Run, TaskHandler, TooNew
-from bivelio_server.durable.tasks import cancel, cancel_all, spawn, wake
+from bivelio_server.durable.tasks import cancel, cancel_all, spawn, spawn_all, wake
 from bivelio_server.durable.worker import Worker
 
 __all__ = [
@@ -31,5 +31,6 @@ __all__ = [
     "pruning_chore",
     "queue_figures",
     "spawn",
+    "spawn_all",
     "wake",
 ]

@@ -13,6 +13,11 @@ TOPIC: Final = "work"
 TRACEPARENT: Final = "traceparent"
 
 _SPAWN: Final = "select durable.spawn(%(task)s, cast(%(params)s as jsonb), %(key)s, durable.queue_time(%(at)s))"
+_SPAWN_ALL: Final = """
+    select durable.spawn(%(task)s, given.params)
+      from jsonb_array_elements(cast(%(params)s as jsonb)) with ordinality as given(params, place)
+     order by given.place
+"""
 _CANCEL: Final = "select durable.cancel(%(task_id)s)"
 _CANCEL_ALL: Final = "select durable.cancel_all(%(task_ids)s)"
 _WAKE: Final = "select durable.wake(%(task_id)s)"
@@ -25,12 +30,20 @@ async def spawn(
 
     `params` carry ids only. With a `key` that was used before, nothing is queued and the first task's id returned.
     """
-    traceparent = tracing.traceparent()
-    carried = {**params, TRACEPARENT: traceparent} if traceparent else dict(params)
-    values = {"task": task, "params": json.dumps(carried).decode(), "key": key, "at": at}
+    values = {"task": task, "params": json.dumps(_traced(params)).decode(), "key": key, "at": at}
     [(task_id,)] = await context.session.run(_SPAWN, values)
     context.wake(TOPIC)
     return UUID(str(task_id))
+
+
+async def spawn_all(context: Context, task: str, params: Sequence[Mapping[str, str]]) -> list[UUID]:
+    """As `spawn`, one task for each of `params`, due at once; their ids in that order."""
+    if not params:
+        return []
+    given = json.dumps([_traced(each) for each in params]).decode()
+    rows = await context.session.run(_SPAWN_ALL, {"task": task, "params": given})
+    context.wake(TOPIC)
+    return [UUID(str(task_id)) for (task_id,) in rows]
 
 
 async def cancel(context: Context, task_id: UUID) -> bool:
@@ -57,3 +70,8 @@ async def wake(context: Context, task_id: UUID) -> bool:
     [(slept,)] = await context.session.run(_WAKE, {"task_id": task_id})
     context.wake(TOPIC)
     return bool(slept)
+
+
+def _traced(params: Mapping[str, str]) -> dict[str, str]:
+    traceparent = tracing.traceparent()
+    return {**params, TRACEPARENT: traceparent} if traceparent else dict(params)

@@ -121,7 +121,12 @@ def require_depth(context: Context) -> None:
 
 async def spawn_run(context: Context, instance_id: str, *, awaited: bool = False) -> UUID:
     """The durable task of an instance."""
-    return await spawn(context, TASK, {"instance_id": instance_id, **({"awaited": "yes"} if awaited else {})})
+    return await spawn(context, TASK, task_params(instance_id, awaited=awaited))
+
+
+def task_params(instance_id: str, *, awaited: bool = False) -> dict[str, str]:
+    """What the durable task of an instance carries."""
+    return {"instance_id": instance_id, **({"awaited": "yes"} if awaited else {})}
 
 
 async def admit_next(context: Context, workflow_id: str) -> None:

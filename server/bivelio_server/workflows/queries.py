@@ -251,6 +251,13 @@ async def get_instance_locked(context: Context, instance_id: str) -> Instance:
     return await only(context.session, query, instance_id, field="instance_id")
 
 
+async def get_instances_locked(context: Context, instance_ids: Sequence[str]) -> dict[str, Instance]:
+    """Those of these that there are, by id, as they are now, kept so until the transaction ends."""
+    query = business(Instance, context.caller).where(Instance.id.in_(instance_ids)).order_by(Instance.id)
+    locked = query.with_for_update().execution_options(populate_existing=True)
+    return {instance.id: instance for instance in await context.session.scalars(locked)}
+
+
 async def step_marks(context: Context, instance_id: str) -> dict[str, Any]:
     """For each step, by its path, something that is another thing once it has changed."""
     rows = await context.session.run(_MARKS, {**identity(context.caller), "id": instance_id})

@@ -28,6 +28,7 @@ from tests.world import Client, Organization
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("worker")]
 
+EACH: Json = {"id": "each", "for_each": "{{ [1, 2] }}", "steps": [BROKEN], "concurrency": 1}
 CANCEL, RETRY = "/v1/workflows/cancel_instances", "/v1/workflows/retry_instances"
 
 
@@ -151,6 +152,33 @@ async def test_each_run_that_cannot_be_retried_is_told(acme: Organization) -> No
         waiting["instance_id"]: "CONFLICT",
     }
     assert (await ended(acme.live, failed[0], "failed"))["rounds"] == 1
+
+
+async def test_each_run_goes_on_where_it_failed_and_its_retry_is_audited(acme: Organization) -> None:
+    made = await workflow(acme.live, {"id": "first", "set": {"text": "x"}}, EACH)
+    failed = await failed_runs(acme.live, made, 2)
+    other = await ended(acme.live, await started(acme.live, await workflow(acme.live, BROKEN), by=0), "failed")
+
+    job = await done(acme.live, RETRY, {"ids": ids([*failed, other])})
+
+    assert job["counts"]["retried"] == 3
+    for each in failed:
+        found = await ended(acme.live, each, "failed")
+        past = {step["path"]: step["superseded_in"] for step in found["past_steps"]}
+        assert (found["rounds"], past) == (1, {"each[0].broken": 1})
+    entries = (await acme.live.call("/v1/audit/list", {"resource_type": "workflow_instances"}))["entries"]
+    changed = {entry["resource_id"]: entry["after"]["status"] for entry in entries}
+    assert changed == dict.fromkeys(ids([*failed, other]), "running")
+
+
+async def test_runs_that_take_turns_get_in_line_together(acme: Organization) -> None:
+    made = await workflow(acme.live, BROKEN, concurrency="queue")
+    failed = await failed_runs(acme.live, made, 3)
+
+    job = await done(acme.live, RETRY, {"filter": {"workflow_id": made["id"]}})
+
+    assert job["counts"]["retried"] == 3
+    assert [(await ended(acme.live, each, "failed"))["rounds"] for each in failed] == [1, 1, 1]
 
 
 async def test_a_run_whose_retry_is_refused_stays_as_it_was(acme: Organization) -> None:

@@ -7,7 +7,7 @@ from bivelio_server.jobs.schemas import JobStarted
 from bivelio_server.jobs.starting import start
 from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.context import Context
-from bivelio_server.kit.errors import APIError, NotFound, Problem, ValidationFailed
+from bivelio_server.kit.errors import NotFound, Problem, ValidationFailed
 from bivelio_server.kit.operations import Effect, Feature
 from bivelio_server.kit.text import Text
 from bivelio_server.workflows.control import cancelling, queries, retrying
@@ -19,7 +19,7 @@ OPEN: Final[tuple[InstanceStatus, ...]] = ("running", "waiting", "paused")
 BROKEN_OFF: Final[tuple[InstanceStatus, ...]] = ("failed", "cancelled")
 #: So many are looked at in one batch, and so many retried, each with its own plan.
 _LOOKED_AT: Final = 200
-_RETRIED: Final = 50
+_RETRIED: Final = 100
 
 feature: Final = Feature("workflows")
 
@@ -58,13 +58,10 @@ async def cancel_batch(batch: Batch) -> None:
 
 async def retry_batch(batch: Batch) -> None:
     await queries.be_patient(batch.context)
-    for instance_id in await _next(batch, _RETRIED):
-        try:
-            await retrying.retry(batch.context, instance_id, None, batch.params["version"])
-        except APIError as error:
-            _refuse(batch, [(instance_id, error.code, error.text)])
-        else:
-            batch.count("retried")
+    found = await _next(batch, _RETRIED)
+    refused = await retrying.retry_many(batch.context, found, batch.params["version"])
+    batch.count("retried", len(found) - len(refused))
+    _refuse(batch, [(instance_id, error.code, error.text) for instance_id, error in refused.items()])
     _finish_if_done(batch)
 
 

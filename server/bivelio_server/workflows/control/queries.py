@@ -1,13 +1,14 @@
 """What steering runs asks of the database, each statement built from the caller; whole sets of runs in one."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from bivelio_server.kit import json
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.rows import identity
-from bivelio_server.workflows.control.again import Reopened, Taken
+from bivelio_server.workflows.control.again import Again, Taken
 from bivelio_server.workflows.schemas import InstanceFilter
 
 #: So many runs are looked at in one statement.
@@ -113,25 +114,27 @@ _WAITS_FOR: Final = """
 
 # What was prepared for a step may be large: only what a plan needs to know of it.
 _TAKEN: Final = """
-    select path, uses, status,
+    select instance_id, path, uses, status,
            case when uses in ('if', 'switch') then coalesce(prepared -> 'branch', output -> 'branch') end as branch,
            case when uses = 'for_each' then jsonb_array_length(prepared -> 'items') end as items,
            case when uses = 'while' then cast(prepared -> 'begun' as int) end as begun
       from workflow_steps
-     where org_id = %(org_id)s and environment = %(environment)s and instance_id = %(id)s and superseded_in = 0
+     where org_id = %(org_id)s and environment = %(environment)s and instance_id = any (%(ids)s) and superseded_in = 0
 """
 _REPLACE: Final = """
-    update workflow_steps set superseded_in = %(round)s, prepared = null, prepared_ref = null, retry_at = null
-     where org_id = %(org_id)s and environment = %(environment)s and instance_id = %(id)s and superseded_in = 0
-       and path = any (%(paths)s)
+    update workflow_steps s
+       set superseded_in = r.round, prepared = null, prepared_ref = null, retry_at = null
+      from unnest(cast(%(ids)s as text[]), cast(%(paths)s as text[]), cast(%(rounds)s as int[])) as r(id, path, round)
+     where s.org_id = %(org_id)s and s.environment = %(environment)s and s.instance_id = r.id and s.path = r.path
+       and s.superseded_in = 0
 """
 _REOPEN: Final = """
     update workflow_steps s
        set status = 'running', output = null, output_ref = null, error = null, finished_at = null, retry_at = null,
            prepared = case when r.keeps then s.prepared else r.prepared end,
            prepared_ref = case when r.keeps then s.prepared_ref end
-      from jsonb_to_recordset(cast(%(steps)s as jsonb)) as r(path text, keeps boolean, prepared jsonb)
-     where s.org_id = %(org_id)s and s.environment = %(environment)s and s.instance_id = %(id)s
+      from jsonb_to_recordset(cast(%(steps)s as jsonb)) as r(id text, path text, keeps boolean, prepared jsonb)
+     where s.org_id = %(org_id)s and s.environment = %(environment)s and s.instance_id = r.id
        and s.superseded_in = 0 and s.path = r.path
 """
 
@@ -215,19 +218,23 @@ async def is_waited_for(context: Context, parent_id: str, parent_path: str) -> b
     return bool(await _run(context, _WAITING_PARENT, id=parent_id, path=parent_path))
 
 
-async def taken(context: Context, instance_id: str) -> list[Taken]:
-    """What a run has taken of its tree, without what was replaced."""
-    return [Taken(*row) for row in await _run(context, _TAKEN, id=instance_id)]
+async def taken(context: Context, instance_ids: Sequence[str]) -> Mapping[str, list[Taken]]:
+    """What each of these runs has taken of its tree, without what was replaced."""
+    found: defaultdict[str, list[Taken]] = defaultdict(list)
+    for instance_id, *step in await _run(context, _TAKEN, ids=list(instance_ids)):
+        found[instance_id].append(Taken(*step))
+    return found
 
 
-async def do_again(
-    context: Context, instance_id: str, number: int, replaced: Collection[str], reopened: Collection[Reopened]
-) -> None:
-    """Let the `number`th retry of a run begin with this."""
+async def do_again(context: Context, rounds: Mapping[str, tuple[int, Again]]) -> None:
+    """Let the next retry of each of these runs, which has this number, begin so."""
+    replaced = [(id_, path, number) for id_, (number, do) in rounds.items() for path in do.replaced]
     if replaced:
-        await _run(context, _REPLACE, id=instance_id, round=number, paths=list(replaced))
+        ids, paths, numbers = map(list, zip(*replaced, strict=True))
+        await _run(context, _REPLACE, ids=ids, paths=paths, rounds=numbers)
+    reopened = [{"id": id_, **step._asdict()} for id_, (_, do) in rounds.items() for step in do.reopened]
     if reopened:
-        await _run(context, _REOPEN, id=instance_id, steps=_json([step._asdict() for step in reopened]))
+        await _run(context, _REOPEN, steps=_json(reopened))
 
 
 async def existing(context: Context, instance_ids: Sequence[str]) -> set[str]:
