@@ -88,7 +88,11 @@ def _closing(text: str, start: int) -> int:
     depth = 0
     for token in tokens(text, start):
         if token.start - start > MAX_SOURCE:
-            break
+            raise LimitError(
+                f"La expresión ocupa más de {MAX_SOURCE} bytes, o falta «}}}}» para cerrarla.",
+                f"The expression is longer than {MAX_SOURCE} bytes, or “}}}}” is missing to close it.",
+                start - 1,
+            )
         if token.kind == "{":
             depth += 1
         elif token.kind == "}" and depth == 0 and text.startswith("}}", token.start):

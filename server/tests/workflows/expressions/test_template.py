@@ -115,6 +115,11 @@ def test_errors_count_columns_in_the_whole_text(text, column):
     assert caught.value.column == column
 
 
+def test_too_long_an_expression_is_called_so():
+    with pytest.raises(LimitError, match="longer than 4096 bytes"):
+        parse_template("{{ '" + 5000 * "x" + "' }}")
+
+
 def test_a_value_is_rendered_string_by_string():
     value = {"{{ n }}": "{{ n }}", "list": [True, 1.5, None, "x{{ n }}"], "plain": "text"}
     assert render_value(value, VARIABLES) == {
