@@ -45,6 +45,7 @@ from bivelio_server.workflows.definition import (
 )
 from bivelio_server.workflows.expressions import ExpressionError, references_of
 from bivelio_server.workflows.input_schema import schema_problems
+from bivelio_server.workflows.plain_values import value_problems
 from bivelio_server.workflows.reference_checking import (
     ERROR,
     PLAIN,
@@ -177,6 +178,7 @@ def _step(step: Step, path: str, place: _Place) -> Iterator[Problem]:
         yield Problem(f"{path}.id", "unique", _REPEATED.format(id=step.id))
     place.ids.add(step.id)
     yield from _own_texts(step, path, place)
+    yield from value_problems(step, path)
     match step:
         case OperationStep():
             yield from _operation(step, path, place.known)

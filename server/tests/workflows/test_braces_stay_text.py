@@ -19,7 +19,8 @@ async def test_through_every_kind_of_step(acme: Organization) -> None:
     steps: list[Json] = [
         copy("named", "input.x"),
         {"id": "joined", "set": {"x": "> {{ steps.named.output.x }}", "{{ 1 }}": ["{{ [input.x] }}"]}},
-        {"id": "chosen", "switch": "{{ input.x }}", "cases": [{"is": EVIL, "steps": [copy("case", "input.x")]}]},
+        {"id": "chosen", "switch": "{{ input.x.size() }}", "cases": [
+            {"is": len(EVIL), "steps": [copy("case", "input.x")]}]},
         {"id": "asked", "if": "{{ steps.named.output.x == input.x }}", "then": [copy("then", "input.x")]},
         {"id": "each", "for_each": "{{ [input.x, steps.named.output] }}", "steps": [copy("item", "item")]},
         {"id": "both", "parallel": {"one": [copy("left", "steps.named.output.x")], "two": [copy("right", "input.x")]}},

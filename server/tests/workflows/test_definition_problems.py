@@ -19,6 +19,10 @@ def branch(*steps: Any, step_id: str = "branch", otherwise: Sequence[Any] = ()) 
     return {"id": step_id, "if": "{{ input.yes }}", "then": list(steps), "else": list(otherwise)}
 
 
+def choice(*, is_: Any) -> dict[str, Any]:
+    return {"id": "choice", "switch": "{{ input.x }}", "cases": [{"is": is_, "steps": [EMPTY]}]}
+
+
 def nested(levels: int) -> dict[str, Any]:
     """A step within `levels` conditions."""
     step: dict[str, Any] = {"id": "innermost", "set": {}}
@@ -64,6 +68,12 @@ def nested(levels: int) -> dict[str, Any]:
         ([{"id": "a", "wait": {}}], ("steps[0].wait", "required")),
         ([{"id": "a", "if": "{{ true }}"}], ("steps[0].then", "required")),
         ([branch(branch({"id": "a"}, step_id="inner"))], ("steps[0].then[0].then[0]", "one_of")),
+        ([{"id": "a", "wait": {"seconds": "60"}}], ("steps[0].wait.seconds", "number")),
+        ([{"id": "a", "wait": {"until": "mañana"}}], ("steps[0].wait.until", "date-time")),
+        ([choice(is_="{{ input.plan }}")], ("steps[0].cases[0].is", "value")),
+        ([choice(is_=["pro", "{{ input.plan }}"])], ("steps[0].cases[0].is", "value")),
+        ([{"id": "a", "for_each": [1], "as": "steps", "steps": [EMPTY]}], ("steps[0].as", "reserved")),
+        ([{"id": "a", "for_each": [1], "as": "in", "steps": [EMPTY]}], ("steps[0].as", "reserved")),
         ([], ("steps", "min_items")),
         ([{"id": f"s{number}", "set": {}} for number in range(101)], ("steps", "max_items")),
     ],

@@ -8,7 +8,7 @@ from bivelio_server.workflows.expressions.errors import (
     LimitError,
 )
 from bivelio_server.workflows.expressions.evaluator import evaluate
-from bivelio_server.workflows.expressions.parser import parse
+from bivelio_server.workflows.expressions.parser import NOT_NAMES, parse
 from bivelio_server.workflows.expressions.references import references
 from bivelio_server.workflows.expressions.syntax import Expression
 from bivelio_server.workflows.expressions.template import (
@@ -21,6 +21,7 @@ from bivelio_server.workflows.expressions.template import (
 from bivelio_server.workflows.expressions.values import JSONValue
 
 __all__ = [
+    "NOT_NAMES",
     "Conventions",
     "EvaluationError",
     "Expression",

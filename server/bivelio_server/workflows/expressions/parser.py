@@ -45,6 +45,8 @@ _RESERVED = frozenset({
     "namespace", "package", "return", "var", "void", "while",
 })
 # fmt: on
+#: No value can be called so.
+NOT_NAMES = _RESERVED | _CONSTANTS.keys()
 _POWERS = (
     {"||": 1, "&&": 2}
     | dict.fromkeys(("<", "<=", ">", ">=", "==", "!=", "in"), 3)

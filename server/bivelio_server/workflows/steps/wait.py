@@ -1,6 +1,6 @@
 """`wait`: the run is given back and holds nothing until its time has come."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from bivelio_server.workflows.definition import MAX_WAIT_SECONDS, WaitStep
 from bivelio_server.workflows.running.progress import Progress
 from bivelio_server.workflows.running.scope import Scope
 from bivelio_server.workflows.running.state import StepState
+from bivelio_server.workflows.wait_values import NO_NUMBER, moment_of
 
 
 async def perform(progress: Progress, step: WaitStep, state: StepState, scope: Scope) -> None:
@@ -25,7 +26,7 @@ async def perform(progress: Progress, step: WaitStep, state: StepState, scope: S
 
 
 def _end(given: dict[str, Any], began: datetime, zone: ZoneInfo) -> datetime:
-    until = began + _length(given["seconds"]) if "seconds" in given else _moment(given["until"], zone)
+    until = began + _length(given["seconds"]) if "seconds" in given else moment_of(given["until"], zone)
     if until > began + timedelta(seconds=MAX_WAIT_SECONDS):
         raise Impossible(Problem("wait", "maximum", _TOO_LONG))
     return until
@@ -33,30 +34,10 @@ def _end(given: dict[str, Any], began: datetime, zone: ZoneInfo) -> datetime:
 
 def _length(seconds: Any) -> timedelta:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float | Decimal):
-        raise Impossible(Problem("wait.seconds", "number", _NO_NUMBER))
+        raise Impossible(Problem("wait.seconds", "number", NO_NUMBER))
     if not 0 <= seconds <= MAX_WAIT_SECONDS:
         raise Impossible(Problem("wait.seconds", "maximum", _TOO_LONG))
     return timedelta(seconds=float(seconds))
 
 
-def _moment(given: Any, zone: ZoneInfo) -> datetime:
-    """A time with its offset, or a date: its first moment where the organisation is."""
-    try:
-        if isinstance(given, datetime):
-            return given.astimezone(UTC)
-        if isinstance(given, str) and len(given) == len("2026-04-07"):
-            return datetime.combine(date.fromisoformat(given), time(), zone).astimezone(UTC)
-        moment = datetime.fromisoformat(given) if isinstance(given, str) else None
-        if moment is not None and moment.tzinfo is not None:
-            return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise Impossible(Problem("wait.until", "date-time", _NO_TIME))
-
-
-_NO_NUMBER: Final = Text("'wait.seconds' debe dar un número.", "'wait.seconds' must give a number.")
-_NO_TIME: Final = Text(
-    "'wait.until' debe dar una fecha, o una fecha y hora con desfase, como 2026-04-07T12:00:00Z.",
-    "'wait.until' must give a date, or a date and time with an offset, such as 2026-04-07T12:00:00Z.",
-)
 _TOO_LONG: Final = Text("Una espera dura como máximo 366 días.", "A wait takes at most 366 days.")
