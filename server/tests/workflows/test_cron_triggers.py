@@ -130,7 +130,7 @@ async def is_next(organization: Organization, made: Json, moment: datetime) -> b
         (cron("0 0 30 2 *"), [("trigger.cron", "cron")]),
         (cron(timezone="Madrid"), [("trigger.timezone", "timezone")]),
         (cron("0 0 31 2 *", timezone="Factory"), [("trigger.timezone", "timezone"), ("trigger.cron", "cron")]),
-        (cron("0 0"), [("trigger.cron", "min_length")]),
+        (cron("0 0"), [("trigger.cron", "cron")]),
         (cron(missed="all"), [("trigger.missed", "one_of")]),
     ],
 )
@@ -140,6 +140,21 @@ async def test_what_is_no_schedule_is_refused_when_it_is_saved(
     reply = await acme.live.post("/v1/workflows/create", {"name": "x", "steps": [HELLO], **trigger})
 
     assert problems(reply) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "wrong"),
+    [
+        ("60 * * * *", "minuto"),
+        ("0 24 * * *", "hora"),
+        ("0 0 30 2 *", "día del mes"),
+        ("0 0 * * X", "día de la semana"),
+    ],
+)
+async def test_the_wrong_field_of_a_schedule_is_named(acme: Organization, expression: str, wrong: str) -> None:
+    reply = await acme.live.post("/v1/workflows/create", {"name": "x", "steps": [HELLO], **cron(expression)})
+
+    assert f" {wrong} de 'trigger.cron' no es válido" in reply.json()["error"]["message"]
 
 
 @pytest.mark.usefixtures("worker")

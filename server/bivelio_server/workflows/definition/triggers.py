@@ -29,7 +29,7 @@ class CronTrigger(Part):
     """
 
     type: Literal["cron"]
-    cron: str = Field(min_length=9, max_length=200, examples=["0 9 * * 1-5"])
+    cron: str = Field(max_length=200, examples=["0 9 * * 1-5"])
     timezone: str | None = Field(None, max_length=60, examples=["Europe/Madrid"])
     missed: Literal["run_once", "skip"] = "run_once"
 

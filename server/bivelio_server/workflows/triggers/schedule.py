@@ -20,8 +20,18 @@ _SECOND: Final = timedelta(seconds=1)
 _FIELDS: Final = 5
 
 
+#: What cronsim says of a wrong field.
+_WRONG_FIELDS: Final = {
+    f"Bad {name}": position for position, name in enumerate(("minute", "hour", "day-of-month", "month", "day-of-week"))
+}
+
+
 class NoSchedule(ValueError):
-    """The expression is none."""
+    """The expression is none; `field` is the position of the wrong one, from 0, if it has five."""
+
+    def __init__(self, field: int | None = None) -> None:
+        super().__init__()
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +47,8 @@ class Schedule:
             raise NoSchedule
         try:
             CronSim(self.cron, datetime(2000, 1, 1))  # noqa: DTZ001 - only parsed
-        except (CronSimError, ValueError, AssertionError, TypeError):
-            raise NoSchedule from None
+        except (CronSimError, ValueError, AssertionError, TypeError) as error:
+            raise NoSchedule(_WRONG_FIELDS.get(str(error))) from None
 
     def after(self, moment: datetime) -> datetime | None:
         """The first time that is later; None when there is none within fifty years."""

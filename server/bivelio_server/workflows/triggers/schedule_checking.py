@@ -20,8 +20,8 @@ def schedule_problems(trigger: CronTrigger) -> Iterator[Problem]:
         yield Problem("trigger.timezone", "timezone", _NO_ZONE)
     try:
         is_ever_due = Schedule(trigger.cron, ZoneInfo("UTC")).after(_SOME_DAY) is not None
-    except NoSchedule:
-        yield Problem("trigger.cron", "cron", _NO_CRON)
+    except NoSchedule as error:
+        yield Problem("trigger.cron", "cron", _NO_CRON if error.field is None else _WRONG_FIELD[error.field])
     else:
         if not is_ever_due:
             yield Problem("trigger.cron", "cron", _NEVER)
@@ -37,3 +37,20 @@ _NO_CRON: Final = Text(
     " (such as 0 9 * * 1-5).",
 )
 _NEVER: Final = Text("'trigger.cron' no se cumple nunca.", "'trigger.cron' is never due.")
+_WRONG_FIELD: Final = [
+    Text(
+        f"El campo {es} de 'trigger.cron' no es válido: {values_es}.",
+        f"The field of the {en} in 'trigger.cron' is not valid: {values_en}.",
+    )
+    for es, en, values_es, values_en in (
+        ("del minuto", "minute", "de 0 a 59", "0 to 59"),
+        ("de la hora", "hour", "de 0 a 23", "0 to 23"),
+        (
+            "del día del mes", "day of the month",
+            "de 1 a 31, o L para el último, y que lo haya en esos meses",
+            "1 to 31, or L for the last one, and there must be one in these months",
+        ),
+        ("del mes", "month", "de 1 a 12, o de JAN a DEC", "1 to 12, or JAN to DEC"),
+        ("del día de la semana", "day of the week", "de 0 a 7, o de SUN a SAT", "0 to 7, or SUN to SAT"),
+    )
+]  # fmt: skip
