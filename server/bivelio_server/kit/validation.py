@@ -37,7 +37,7 @@ _RULES: Final[dict[str, tuple[str, Text]]] = {
     "union_tag_not_found": ("required", Text("El campo '{field}' debe indicar {discriminator}.", "The field '{field}' must state {discriminator}.")),
     "union_tag_invalid": ("one_of", Text("El campo '{field}' debe ser uno de: {expected_tags}.", "The field '{field}' must be one of: {expected_tags}.")),
     "trigger_kind": ("one_of", Text("El campo '{field}' debe tener un 'type': manual, event, cron, webhook.", "The field '{field}' must have a 'type': manual, event, cron, webhook.")),
-    "step_kind": ("one_of", Text("El paso '{field}' debe tener uno de: uses, if, switch, parallel, for_each, while, wait, wait_for_event, approval, http_request, run_workflow, set, stop.", "The step '{field}' must have one of: uses, if, switch, parallel, for_each, while, wait, wait_for_event, approval, http_request, run_workflow, set, stop.")),
+    "step_kind": ("one_of", Text("El paso '{field}' debe tener una sola de estas palabras: uses, if, switch, parallel, for_each, while, wait, wait_for_event, approval, http_request, run_workflow, set, stop.", "The step '{field}' must have exactly one of: uses, if, switch, parallel, for_each, while, wait, wait_for_event, approval, http_request, run_workflow, set, stop.")),
 }  # fmt: skip
 _OTHERWISE: Final = Text("El campo '{field}' no es válido.", "The field '{field}' is not valid.")
 

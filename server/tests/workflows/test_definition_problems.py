@@ -58,7 +58,7 @@ def nested(levels: int) -> dict[str, Any]:
         ([{"id": "a", "set": {"x": "{{ steps.a.output }}"}}], ("steps[0].set.x", "reference")),
         ([{**branch(), "if": "{{ steps.b.output }}"}], ("steps[0].if", "reference")),
         ([EMPTY, branch(EMPTY)], ("steps[1].then[0].id", "unique")),
-        ([{"id": "a", "uses": "contacts.list", "wait": {"seconds": 1}}], ("steps[0].wait", "unknown_field")),
+        ([{"id": "a", "uses": "contacts.list", "wait": {"seconds": 1}}], ("steps[0]", "one_of")),
         ([{"id": "a"}], ("steps[0]", "one_of")),
         (["contacts.create"], ("steps[0]", "one_of")),
         ([{"uses": "contacts.list"}], ("steps[0].id", "required")),
@@ -187,8 +187,8 @@ async def test_what_only_the_run_can_judge_is_no_problem(acme: Organization) -> 
         ),
         (
             {"id": "a"},
-            "El paso 'steps[0]' debe tener uno de: uses, if, switch,",
-            "The step 'steps[0]' must have one of: uses, if, switch,",
+            "El paso 'steps[0]' debe tener una sola de estas palabras: uses, if, switch,",
+            "The step 'steps[0]' must have exactly one of: uses, if, switch,",
         ),
     ],
 )

@@ -23,14 +23,15 @@ class Part(Input):
 
 
 def kind_by_key(kinds: Mapping[type, str]) -> Callable[[Any], str | None]:
-    """A discriminator: the kind whose keyword is among an object's keys, as a marked tag."""
+    """A discriminator: the kind whose keyword, and no other, is among an object's keys, as a marked tag."""
 
     def kind(part: Any) -> str | None:
         if isinstance(part, BaseModel):
             return f"<{kinds[type(part)]}>"
         if not isinstance(part, dict):
             return None
-        return next((f"<{keyword}>" for keyword in kinds.values() if keyword in part), None)
+        found = [f"<{keyword}>" for keyword in kinds.values() if keyword in part]
+        return found[0] if len(found) == 1 else None
 
     return kind
 

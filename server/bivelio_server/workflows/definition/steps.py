@@ -267,6 +267,6 @@ Step = Annotated[
     Discriminator(
         kind_by_key(KEYWORDS),
         custom_error_type="step_kind",
-        custom_error_message=f"A step has one of: {', '.join(KEYWORDS.values())}.",
+        custom_error_message=f"A step has exactly one of: {', '.join(KEYWORDS.values())}.",
     ),
 ]
