@@ -39,6 +39,11 @@ _RULES: Final[dict[str, tuple[str, Text]]] = {
     "trigger_kind": ("one_of", Text("El campo '{field}' debe tener un 'type': manual, event, cron, webhook.", "The field '{field}' must have a 'type': manual, event, cron, webhook.")),
     "step_kind": ("one_of", Text("El paso '{field}' debe tener una sola de estas palabras: uses, if, switch, parallel, for_each, while, wait, wait_for_event, approval, http_request, run_workflow, set, stop.", "The step '{field}' must have exactly one of: uses, if, switch, parallel, for_each, while, wait, wait_for_event, approval, http_request, run_workflow, set, stop.")),
 }  # fmt: skip
+# What patterns mean, for people; others are told as they are.
+_PATTERNS: Final[dict[str, Text]] = {
+    "^[a-z][a-z0-9_]*$": Text("El campo '{field}' lleva letras minúsculas sin acentos, cifras y '_', y empieza por una letra.", "The field '{field}' takes small letters without accents, digits and '_', and begins with a letter."),
+    "^[A-Z][A-Z0-9_]*$": Text("El campo '{field}' lleva letras mayúsculas sin acentos, cifras y '_', y empieza por una letra.", "The field '{field}' takes capital letters without accents, digits and '_', and begins with a letter."),
+}  # fmt: skip
 _OTHERWISE: Final = Text("El campo '{field}' no es válido.", "The field '{field}' is not valid.")
 
 
@@ -83,5 +88,6 @@ def _problem(item: ErrorDetails, within: str, whole: str) -> Problem:
         constraint, text = raised.constraint, raised.text
     else:
         constraint, text = _RULES.get(item["type"], (item["type"], _OTHERWISE))
+        text = _PATTERNS.get(context.get("pattern", ""), text)
     shown = path[:MAX_FIELD_LENGTH] or whole
     return Problem(shown, constraint, text.format(**{**context, "field": shown}))

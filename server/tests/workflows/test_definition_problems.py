@@ -186,6 +186,11 @@ async def test_what_only_the_run_can_judge_is_no_problem(acme: Organization) -> 
             "The field 'steps[0].with.id' is required.",
         ),
         (
+            {"id": "Mal id", "set": {}},
+            "El campo 'steps[0].id' lleva letras minúsculas sin acentos,",
+            "The field 'steps[0].id' takes small letters without accents,",
+        ),
+        (
             {"id": "a"},
             "El paso 'steps[0]' debe tener una sola de estas palabras: uses, if, switch,",
             "The step 'steps[0]' must have exactly one of: uses, if, switch,",

@@ -198,6 +198,7 @@ async def test_nobody_there_is_tried_again(acme: Organization, services: Service
     found = await _ended_in_time(acme, queued, services, clock, status="failed")
 
     assert found["error"]["details"] == {"retryable": True, "reason": "connect_failed"}
+    assert found["error"]["message"] == "El otro servidor no acepta la conexión."
     assert step_of(found, "call")["attempts"] == 2
 
 

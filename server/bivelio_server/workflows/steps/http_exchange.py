@@ -61,7 +61,7 @@ def redirects(accepted: list[int], *, body_is_secret: bool) -> int:
 def failure_of(error: OutgoingError) -> IntegrationFailed:
     """What no answer means for the step. The error's own message is not told: it may name what was secret."""
     kind = IntegrationFailed if error.retryable else IntegrationRefused
-    return kind(_NO_ANSWER.format(reason=error.code), details={"reason": error.code})
+    return kind(_NO_ANSWERS.get(error.code, _NO_ANSWER).format(reason=error.code), details={"reason": error.code})
 
 
 def output_of(response: OutgoingResponse, masking: Masking, *, accepted: list[int], now: datetime) -> dict[str, Any]:
@@ -156,6 +156,36 @@ def _written(value: Any) -> str:
 
 
 _NO_ANSWER: Final = Text("La llamada no obtuvo respuesta ({reason}).", "The call got no answer ({reason}).")
+_NO_ANSWERS: Final = {
+    "url_invalid": Text(
+        "La dirección a la que llamar no es una URL http o https completa.",
+        "The address to call is no complete http or https URL.",
+    ),
+    "request_invalid": Text(
+        "El método o una cabecera de la llamada no se puede enviar.", "The method or a header cannot be sent."
+    ),
+    "address_refused": Text(
+        "Este servidor no llama a direcciones privadas; quien lo administra puede permitirlas"
+        " (BIVELIO_PRIVATE_NETWORKS).",
+        "This server does not call private addresses; who runs it may allow them (BIVELIO_PRIVATE_NETWORKS).",
+    ),
+    "dns_failed": Text(
+        "No existe, o no se encuentra, el servidor al que llamar.", "The server to call does not exist or is not found."
+    ),
+    "connect_failed": Text("El otro servidor no acepta la conexión.", "The other server accepts no connection."),
+    "tls_failed": Text(
+        "No hay conexión segura con el otro servidor, o su certificado no es de fiar.",
+        "There is no secure connection to the other server, or its certificate is not trusted.",
+    ),
+    "connection_lost": Text(
+        "La conexión se cortó antes de la respuesta; la llamada pudo llegar.",
+        "The connection broke before the reply; the call may have arrived.",
+    ),
+    "timeout": Text(
+        "El otro servidor no respondió a tiempo; la llamada pudo llegar.",
+        "The other server did not answer in time; the call may have arrived.",
+    ),
+}
 _STATUS: Final = Text("El servicio respondió {status}.", "The service answered {status}.")
 _TOO_LONG: Final = Text("La respuesta ocupa más de {most} bytes.", "The reply takes more than {most} bytes.")
 _BINARY: Final = Text(
