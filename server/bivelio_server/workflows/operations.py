@@ -27,6 +27,7 @@ from bivelio_server.workflows.definition import Definition
 from bivelio_server.workflows.executing import begin
 from bivelio_server.workflows.models import Workflow, WorkflowVersion
 from bivelio_server.workflows.outputs import Shown
+from bivelio_server.workflows.requiring import require_workflows
 from bivelio_server.workflows.saving import Content, content_of, freeze_rights, save, save_new, spoken_version
 from bivelio_server.workflows.schemas import (
     InstanceList,
@@ -118,6 +119,7 @@ async def activate(context: Context, data: WorkflowReference) -> WorkflowView:
     definition = Definition.model_validate(version.definition)
     check_rights(definition, context.services.catalogue, context.caller)
     await require_secrets(context, definition)
+    await require_workflows(context, definition)
     freeze_rights(context, version)
     return await _set_status(context, workflow, version, "active")
 

@@ -1,6 +1,6 @@
 """Every query on workflows and their instances, each built from the caller."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -83,6 +83,13 @@ async def get(context: Context, workflow_id: str, *, field: str = "id", lock: bo
     """Raises NotFound, naming the input `field`."""
     query = _locked(_present(context)) if lock else _present(context)
     return await only(context.session, query, workflow_id, field=field)
+
+
+async def present_among(context: Context, workflow_ids: Iterable[str]) -> set[str]:
+    """Those of these ids that are workflows."""
+    ids = [workflow_id for workflow_id in workflow_ids if is_well_formed(workflow_id)]
+    query = _present(context).where(Workflow.id.in_(ids))
+    return set(await context.session.scalars(query.with_only_columns(Workflow.id)))
 
 
 async def require_known(context: Context, workflow_id: str, *, field: str = "workflow_id") -> None:

@@ -15,6 +15,7 @@ from bivelio_server.workflows.checking import check_definition, check_rights
 from bivelio_server.workflows.definition import Definition
 from bivelio_server.workflows.hooks.keeping import keep_hook
 from bivelio_server.workflows.models import Workflow, WorkflowVersion
+from bivelio_server.workflows.requiring import require_workflows
 from bivelio_server.workflows.triggers.listening import listen
 from bivelio_server.workflows.vault.requiring import require_secrets
 
@@ -83,6 +84,7 @@ async def save(
     _check(context, content, within)
     if workflow.status == "active":
         await require_secrets(context, content.definition, within)
+        await require_workflows(context, content.definition, within)
     await _settle(context, workflow, content)
     version = WorkflowVersion(
         **identity(context.caller), **_columns(content), workflow_id=workflow.id, version=workflow.version,

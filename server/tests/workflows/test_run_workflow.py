@@ -18,6 +18,7 @@ from tests.workflows.arranging import (
     instance,
     instances,
     later,
+    problems,
     reached,
     run,
     started,
@@ -180,11 +181,22 @@ async def test_one_that_cannot_run_fails_the_step(acme: Organization, rival: Org
     else:
         inner = await workflow(rival.live, PAUSE)
 
-    found = await run(acme.live, await workflow(acme.live, running(inner)))
+    found = await run(acme.live, await workflow(acme.live, running({"id": "{{ input.id }}"})), id=inner["id"])
 
     codes = {"paused": "CONFLICT", "busy": "WORKFLOW_ALREADY_RUNNING", "absent": "RESOURCE_NOT_FOUND"}
     assert (found["status"], found["error"]["code"]) == ("failed", codes[state])
     assert step_of(found, "other")["status"] == "failed"
+
+
+async def test_an_active_workflow_names_only_workflows_that_exist(acme: Organization, rival: Organization) -> None:
+    foreign = await workflow(rival.live, PAUSE)
+    draft = await workflow(acme.live, running(foreign), status="draft")
+
+    refused = await acme.live.post("/v1/workflows/create", {"name": "Outer", "steps": [running(foreign)]})
+    not_activated = await acme.live.post("/v1/workflows/activate", {"id": draft["id"]})
+
+    located = [("steps[0].run_workflow.workflow_id", "reference")]
+    assert (problems(refused), problems(not_activated)) == (located, located)
 
 
 async def test_it_takes_the_rights_to_all_that_the_other_one_does(acme: Organization) -> None:
