@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from bivelio_server.workflows.expressions.errors import ExpressionSyntaxError
+from bivelio_server.workflows.expressions.hints import hint
 
 _TOKENS = re.compile(
     r"""
@@ -114,4 +115,5 @@ def _unexpected(source: str, position: int) -> ExpressionSyntaxError:
     character = source[position]
     if character in "\"'":
         return ExpressionSyntaxError("Falta cerrar el texto.", "The string is not closed.", position + 1)
-    return ExpressionSyntaxError(f"No se esperaba «{character}».", f"Unexpected “{character}”.", position + 1)
+    es, en = hint(character)
+    return ExpressionSyntaxError(f"No se esperaba «{character}»{es}.", f"Unexpected “{character}”{en}.", position + 1)

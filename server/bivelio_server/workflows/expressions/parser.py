@@ -14,6 +14,7 @@ from bivelio_server.workflows.expressions.errors import (
     shown,
 )
 from bivelio_server.workflows.expressions.functions import FUNCTIONS, METHODS
+from bivelio_server.workflows.expressions.hints import hint
 from bivelio_server.workflows.expressions.lexer import Token, tokens
 from bivelio_server.workflows.expressions.limits import CACHED_SOURCE, MAX_DEPTH, MAX_NODES, MAX_SOURCE
 from bivelio_server.workflows.expressions.macro_forms import MACRO_FORMS, wrong_macro
@@ -371,7 +372,7 @@ class _Parser:
             return ExpressionSyntaxError(f"Falta «{wanted}».", f"“{wanted}” is missing.", column)
         if token.kind == "end":
             return ExpressionSyntaxError("La expresión está incompleta.", "The expression is incomplete.", column)
-        es, en = (f"; se esperaba «{wanted}»", f"; expected “{wanted}”") if wanted else ("", "")
+        es, en = (f"; se esperaba «{wanted}»", f"; expected “{wanted}”") if wanted else hint(token.text)
         return ExpressionSyntaxError(
             f"No se esperaba «{shown(token.text)}»{es}.", f"Unexpected “{shown(token.text)}”{en}.", column
         )

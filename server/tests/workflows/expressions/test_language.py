@@ -304,6 +304,23 @@ def test_text_that_is_no_expression_is_refused_where_it_breaks(source, column):
     assert caught.value.message_en
 
 
+@pytest.mark.parametrize(
+    ("source", "hinted"),
+    [
+        ("input.a = 1", "“==”"),
+        ("input.a and true", "“&&”"),
+        ("input.a | upper", "functions follow a dot"),
+        ("“a”", "straight quotes"),
+        ("input.año", "input['año']"),
+        ("if(a, b, c)", "condition ? value : other"),
+    ],
+)
+def test_the_habits_of_other_languages_get_a_hint(source, hinted):
+    with pytest.raises(ExpressionSyntaxError) as caught:
+        parse(source)
+    assert hinted in caught.value.message_en
+
+
 @pytest.mark.parametrize("source", ["'" + "ñ" * 2048 + "'", "(" * 51 + "1" + ")" * 51, "+".join(["1"] * 60)])
 def test_sources_beyond_the_limits_are_refused(source):
     with pytest.raises(LimitError):
