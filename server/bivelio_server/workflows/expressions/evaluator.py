@@ -27,7 +27,7 @@ from bivelio_server.workflows.expressions.operations import (
     item_if_any,
     item_of,
 )
-from bivelio_server.workflows.expressions.scope import Scope, rule, unfit
+from bivelio_server.workflows.expressions.scope import Scope, no_fields, rule, unfit, unfit_operation
 from bivelio_server.workflows.expressions.syntax import (
     Binding,
     Call,
@@ -94,7 +94,7 @@ def _field(node: Field, scope: Scope) -> Value:
     try:
         return field_if_any(target, node.name) if node.optional else field_of(target, node.name)
     except NoOverloadError:
-        raise unfit(f".{node.name}", target) from None
+        raise no_fields(node.name, target) from None
 
 
 @rule(Index)
@@ -136,7 +136,7 @@ def _operation(node: Operation, scope: Scope) -> Value:
     try:
         return OPERATORS[node.operator](left, right, scope.budget)
     except NoOverloadError:
-        raise unfit(node.operator, left, right) from None
+        raise unfit_operation(node.operator, left, right) from None
 
 
 @rule(Junction)

@@ -51,3 +51,25 @@ def rule(kind: type[_Tree]) -> Callable[[Rule[_Tree]], Rule[_Tree]]:
 def unfit(name: str, *values: Value) -> EvaluationError:
     es, en = type_names(values)
     return EvaluationError(f"«{shown(name)}» no admite: {es}.", f"“{shown(name)}” does not accept: {en}.")
+
+
+def no_fields(name: str, value: Value) -> EvaluationError:
+    """Of what is no map. Null is mostly what a record leaves empty."""
+    es, en = type_names([value])
+    if value is None:
+        return EvaluationError(
+            f"No se puede leer «.{shown(name)}» de un valor nulo; con «.?{shown(name)}» puede faltar.",
+            f"“.{shown(name)}” cannot be read from null; with “.?{shown(name)}” it may be missing.",
+        )
+    return EvaluationError(
+        f"No se puede leer «.{shown(name)}» de un valor de tipo {es}.",
+        f"“.{shown(name)}” cannot be read from a value of type {en}.",
+    )
+
+
+def unfit_operation(operator: str, left: Value, right: Value) -> EvaluationError:
+    error = unfit(operator, left, right)
+    if operator == "+" and isinstance(left, str) != isinstance(right, str):
+        error.message_es += " Para unir textos escribe {{ }} en cada parte, o string()."
+        error.message_en += " To join texts write {{ }} around each part, or string()."
+    return error
