@@ -1,5 +1,7 @@
 """What people mean by what is no expression: the habits of other languages, and of writing prose."""
 
+from collections.abc import Collection, Iterable
+from itertools import chain
 from typing import Final
 
 _QUOTES: Final = ("los textos van entre comillas rectas, como 'a'", "strings take straight quotes, such as 'a'")
@@ -20,9 +22,35 @@ _HINTS: Final = {
     "if": ("se escribe condición ? valor : otro", "write condition ? value : other"),
     **dict.fromkeys("“”«»‘’„´`", _QUOTES),
 }
+#: What functions are called elsewhere, in small letters.
+_ALIASES: Final = {
+    **dict.fromkeys(("len", "length", "count"), "size"),
+    **dict.fromkeys(("touppercase", "uppercase", "ucase"), "upper"),
+    **dict.fromkeys(("tolowercase", "lowercase", "lcase"), "lower"),
+    **dict.fromkeys(("includes", "has_text"), "contains"),
+    **dict.fromkeys(("ifnull", "isnull", "nvl", "default"), "coalesce"),
+    **dict.fromkeys(("str", "tostring", "text"), "string"),
+    **dict.fromkeys(("number", "float", "tonumber", "decimal"), "double"),
+    **dict.fromkeys(("average", "mean"), "avg"),
+    **dict.fromkeys(("dateformat", "strftime", "format_date"), "formatDate"),
+    **dict.fromkeys(("datediff", "days_between"), "daysBetween"),
+    "today": "date",
+    "tojson": "json.encode",
+    "parsejson": "json.decode",
+}
 
 
 def hint(text: str) -> tuple[str, str]:
     """What to add, in Spanish and English, to the news that this was not expected; nothing if nothing is known."""
     found = _HINTS.get(text, _LETTER if text.isalpha() and not text.isascii() else None)
     return ("", "") if found is None else (f": {found[0]}", f": {found[1]}")
+
+
+def function_hint(name: str, functions: Collection[str], methods: Iterable[str]) -> tuple[str, str]:
+    """Likewise, to the news that there is no function of that name."""
+    lowered = name.lower()
+    meant = _ALIASES.get(lowered) or next((each for each in chain(functions, methods) if each.lower() == lowered), None)
+    if meant is None:
+        return "", ""
+    written = f"{meant}(…)" if meant in functions else f"x.{meant}(…)"
+    return f"; se escribe {written}", f"; write {written}"

@@ -14,7 +14,7 @@ from bivelio_server.workflows.expressions.errors import (
     shown,
 )
 from bivelio_server.workflows.expressions.functions import FUNCTIONS, METHODS
-from bivelio_server.workflows.expressions.hints import hint
+from bivelio_server.workflows.expressions.hints import function_hint, hint
 from bivelio_server.workflows.expressions.lexer import Token, tokens
 from bivelio_server.workflows.expressions.limits import CACHED_SOURCE, MAX_DEPTH, MAX_NODES, MAX_SOURCE
 from bivelio_server.workflows.expressions.macro_forms import MACRO_FORMS, wrong_macro
@@ -332,8 +332,10 @@ class _Parser:
         function = (METHODS if method else FUNCTIONS).get(name)
         given = len(arguments) - method
         if function is None:
+            es, en = function_hint(name, FUNCTIONS, METHODS)
+            unknown = shown(name)
             raise ExpressionSyntaxError(
-                f"No existe la función «{shown(name)}».", f"There is no function “{shown(name)}”.", token.start + 1
+                f"No existe la función «{unknown}»{es}.", f"There is no function “{unknown}”{en}.", token.start + 1
             )
         if not function.least <= given <= function.most:
             es, en = function.wanted
