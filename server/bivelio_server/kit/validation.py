@@ -44,6 +44,7 @@ _PATTERNS: Final[dict[str, Text]] = {
     "^[a-z][a-z0-9_]*$": Text("El campo '{field}' lleva letras minúsculas sin acentos, cifras y '_', y empieza por una letra.", "The field '{field}' takes small letters without accents, digits and '_', and begins with a letter."),
     "^[A-Z][A-Z0-9_]*$": Text("El campo '{field}' lleva letras mayúsculas sin acentos, cifras y '_', y empieza por una letra.", "The field '{field}' takes capital letters without accents, digits and '_', and begins with a letter."),
 }  # fmt: skip
+_EMPTY: Final = Text("El campo '{field}' no puede estar vacío.", "The field '{field}' must not be empty.")
 _OTHERWISE: Final = Text("El campo '{field}' no es válido.", "The field '{field}' is not valid.")
 
 
@@ -88,6 +89,8 @@ def _problem(item: ErrorDetails, within: str, whole: str) -> Problem:
         constraint, text = raised.constraint, raised.text
     else:
         constraint, text = _RULES.get(item["type"], (item["type"], _OTHERWISE))
+        if context.get("min_length") == 1:
+            text = _EMPTY
         text = _PATTERNS.get(context.get("pattern", ""), text)
     shown = path[:MAX_FIELD_LENGTH] or whole
     return Problem(shown, constraint, text.format(**{**context, "field": shown}))

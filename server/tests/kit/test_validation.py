@@ -31,7 +31,7 @@ class Sample(PageInput):
 
 REFUSALS = [
     ({}, "name", "required", "El campo 'name' es obligatorio.", "The field 'name' is required."),
-    ({"name": ""}, "name", "min_length", "al menos 1 caracteres", "at least 1 characters"),
+    ({"name": ""}, "name", "min_length", "no puede estar vacío", "must not be empty"),
     ({"name": "   "}, "name", "min_length", "El campo 'name' está vacío.", "The field 'name' is empty."),
     ({"name": "x" * 201}, "name", "max_length", "como máximo 200", "at most 200"),
     ({"name": 5}, "name", "string", "debe ser un texto", "must be a string"),
@@ -59,8 +59,8 @@ REFUSALS = [
     ),
     ({"name": "a", "line_items": [{"quantity": "1"}]}, "line_items[0].quantity", "integer", "un entero", "an integer"),
     ({"name": "a", "line_items": [{"quantity": 1}] * 3}, "line_items", "max_items", "como máximo 2", "at most 2"),
-    ({"name": "a", "tags": []}, "tags", "min_items", "al menos 1 elementos", "at least 1 items"),
-    ({"name": "a", "extra": {"": 1}}, "extra.", "min_length", "al menos 1", "at least 1"),
+    ({"name": "a", "tags": []}, "tags", "min_items", "no puede estar vacío", "must not be empty"),
+    ({"name": "a", "extra": {"": 1}}, "extra.", "min_length", "no puede estar vacío", "must not be empty"),
     ({"name": "a", "extra": {"x": "y" * 70_000}}, "extra", "max_length", "más de 65536 bytes", "more than 65536 bytes"),
     ([], "data", "object", "El campo 'data' debe ser un objeto.", "The field 'data' must be an object."),
     (None, "data", "object", "El campo 'data' debe ser un objeto.", "The field 'data' must be an object."),
