@@ -107,5 +107,6 @@ async def test_a_run_has_its_time_and_its_handler(acme: Organization, services: 
     found = await ended(acme.live, waiting, "failed")
 
     assert found["error"]["code"] == "TIMEOUT"
+    assert found["error"]["message_en"].startswith("The whole run did not end within its time")
     assert step_of(found, "tell")["output"] == {"value": "TIMEOUT"}
     assert path_statuses(found)["p"] == "cancelled"

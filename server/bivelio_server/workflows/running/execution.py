@@ -13,7 +13,7 @@ from bivelio_server.workflows.expressions import ExpressionError
 from bivelio_server.workflows.instances import ENDED, admit_next, finished_topic
 from bivelio_server.workflows.running.failures import (
     Asleep,
-    OutOfTime,
+    RunOutOfTime,
     StepFailed,
     Stopped,
     TimedOut,
@@ -79,7 +79,7 @@ class Execution:
         try:
             return await self._walker.walk(steps, scope)
         except TimedOut:
-            raise StepFailed(None, kept(OutOfTime(), None, None)) from None
+            raise StepFailed(None, kept(RunOutOfTime(), None, None)) from None
 
     async def _rendered(self, output: dict[str, Any]) -> Any:
         try:

@@ -75,6 +75,15 @@ class OutOfTime(APIError):
     text = Text("No terminó dentro de su plazo.", "It did not end within its time.")
 
 
+class RunOutOfTime(OutOfTime):
+    """The whole run's time is over, whichever steps were under way."""
+
+    text = Text(
+        "La ejecución entera no terminó dentro de su plazo; los pasos que estaban en curso figuran como cancelados.",
+        "The whole run did not end within its time; the steps that were under way are shown as cancelled.",
+    )
+
+
 class WorkerLost(APIError):
     """Kept in runs only: the worker process died here again and again."""
 
