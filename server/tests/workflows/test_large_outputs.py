@@ -304,3 +304,18 @@ async def test_the_items_of_a_long_loop_are_stored_once(
         (acme.id,),
     ).fetchone()
     assert row == (True, True)
+
+
+@pytest.mark.parametrize("limit", ["MAX_BYTES", "MAX_HELD_BYTES"])
+async def test_a_run_whose_own_output_is_too_large_fails(
+    acme: Organization, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """Each step's is fine, but not what the run makes of them, or has to look at for it."""
+    monkeypatch.setattr(large, limit, 75_000)
+    twice = {"id": "twice", "set": {"text": "{{ input.text }}"}}
+    output = {"one": "{{ steps.big.output.text }}", "other": "{{ steps.twice.output.text }}"}
+
+    found = await run(acme.live, await workflow(acme.live, BIG, twice, output=output), text=TEXT)
+
+    assert (found["status"], found["error"]["details"]["field"]) == ("failed", "output")
+    assert [step["status"] for step in found["steps"]] == ["completed", "completed"]

@@ -6,6 +6,7 @@ from typing import Any
 
 from bivelio_server.durable import Run
 from bivelio_server.events.recording import record
+from bivelio_server.kit.errors import APIError
 from bivelio_server.workflows.control.waking import tell_parent
 from bivelio_server.workflows.definition import Step
 from bivelio_server.workflows.events import COMPLETED, FAILED
@@ -64,7 +65,8 @@ class Execution:
             await self._walker.abandon_all()
             await self._stop(stop)
         except StepFailed as failure:
-            await self._walker.abandon_all()
+            # Not those of the error handler, which may wait in the middle of them.
+            await self._walker.abandon(definition.steps, Scope())
             await self._fail(failure)
         else:
             await self._end("completed", output=output)
@@ -80,12 +82,18 @@ class Execution:
             return await self._walker.walk(steps, scope)
         except TimedOut:
             raise StepFailed(None, kept(RunOutOfTime(), None, None)) from None
+        except APIError as error:
+            raise StepFailed(None, kept(error, None, None)) from None
 
     async def _rendered(self, output: dict[str, Any]) -> Any:
         try:
-            return await self._walker.render(output, "output", Scope())
+            rendered = await self._walker.render(output, "output", Scope())
+            taken, _ = self._recording.state.large.taken(rendered, counts=False)
         except ExpressionError as error:
             raise StepFailed(None, kept(expression_failed(error), None, None)) from None
+        except APIError as error:
+            raise StepFailed(None, kept(error, None, None)) from None
+        return taken
 
     async def _fail(self, failure: StepFailed) -> None:
         """The workflow's error handler has its say before the run ends as failed."""
@@ -93,9 +101,11 @@ class Execution:
         try:
             await self._walk(self._recording.state.definition.on_error, Scope(names={"error": error}))
         except Stopped as stop:
+            await self._walker.abandon_all()
             await self._stop(stop)
             return
         except StepFailed as second:
+            await self._walker.abandon_all()
             error = {**error, "handler_error": second.error}
         await self._end("failed", error=error)
 
