@@ -72,6 +72,9 @@ class Progress(ABC):
     async def sleep(self, state: StepState, until: datetime | None, scope: Scope, status: str = "waiting") -> None:
         """Nothing to do until then, or until woken. Always raises: Asleep, or TimedOut.
 
+        What has changed of the step besides its status must be saved: of a thousand steps that sleep on, none is
+        written anew whenever the run looks at them.
+
         What is waited for must have been looked at in the transaction that is open: whoever brings it about waits for
         that one to end before waking the run.
         """

@@ -149,8 +149,9 @@ class Walker(Progress):
             if deadline.at <= self.now():
                 raise TimedOut(deadline.path)
             until = deadline.at if until is None else min(until, deadline.at)
-        state.status = "waiting" if status == "waiting" else state.status
-        self.save(state)
+        if status == "waiting" and state.status != "waiting":
+            state.status = "waiting"
+            self.save(state)
         await self.context()
         self._recording.note_asleep()
         raise Asleep(until, status)
@@ -313,6 +314,7 @@ class Walker(Progress):
         state.error = kept(error, state.step_id, state.path)
         pause = max(retry.delay_seconds * retry.factor ** (state.attempts - 1), error.retry_after or 0)
         state.retry_at = self.now() + timedelta(seconds=min(pause, retry.max_delay_seconds))
+        self.save(state)
         await self.sleep(state, state.retry_at, scope, status="running")
 
     async def _failed(self, state: StepState, error: APIError) -> StepFailed:
