@@ -209,6 +209,7 @@ class Walker(Progress):
         holding = [(state.path, state.uses) for state in states if abandoned.holds_something(state.uses)]
         if holding:
             await abandoned.let_go(await self.context(), self.state.id, holding)
+            self.effect_of = holding[0][0]  # a step that fails after this must not undo it
 
     async def _take(self, step: Step, scope: Scope) -> Any:
         """The step's output, after it is done now or was done before. Raises StepFailed, Asleep, Stopped, TimedOut."""
