@@ -26,6 +26,7 @@ from tests.workflows.arranging import (
     workflow,
 )
 from tests.workflows.couriers import Courier
+from tests.workflows.deciding import approval, waiting_in
 from tests.workflows.steering import PAUSE, called, refused, statuses, steer, task_states
 from tests.world import Client, Organization
 
@@ -122,6 +123,17 @@ async def test_a_run_that_pauses_itself_stops_after_that_step(acme: Organization
 
     assert statuses(paused) == {"hold": "completed"}
     assert await contact_names(acme.live) == ["Maria Garcia"]
+
+
+async def test_nobody_is_asked_by_a_run_that_has_just_been_paused(acme: Organization, worker: None) -> None:
+    itself = {"id": "hold", "uses": "workflows.pause_instance", "with": {"instance_id": "{{ run.id }}"}}
+    queued = await started(acme.live, await workflow(acme.live, itself, approval()), total=7)
+
+    await asleep(acme, await reached(acme.live, queued, "paused"))
+
+    await waiting_in(acme.live, queued, count=0)
+    await steer(acme.live, "resume", queued)
+    await waiting_in(acme.live, queued, count=1)
 
 
 async def test_a_paused_branch_holds_all(

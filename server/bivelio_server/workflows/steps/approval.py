@@ -39,7 +39,7 @@ async def _ask(progress: Progress, step: ApprovalStep, state: StepState, scope: 
     """Asked for and recorded as asked for in one transaction: so it is asked once."""
     given = await progress.render(step.approval.model_dump(), "approval", scope)
     question = _question(progress, state, given)
-    context = await progress.acting_context()
+    context = await progress.acting_context(begins=True)
     progress.effect_of = state.path
     approval = await asking.ask(context, question)
     state.input = given
