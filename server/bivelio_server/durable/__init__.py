@@ -10,11 +10,12 @@ from bivelio_server.durable.fences import Superseded
 from bivelio_server.durable.housekeeping import TaskFigures, cleanup, lanes_held, queue_figures
 from bivelio_server.durable.lanes import Lane, LaneRun
 from bivelio_server.durable.pruning import pruning_chore
-from bivelio_server.durable.runs import Run, TaskHandler, TooNew
+from bivelio_server.durable.runs import MAX_LOST, Run, TaskHandler, TooNew
 from bivelio_server.durable.tasks import cancel, cancel_all, spawn, spawn_all, wake
 from bivelio_server.durable.worker import Worker
 
 __all__ = [
+    "MAX_LOST",
     "Chore",
     "Lane",
     "LaneRun",

@@ -14,6 +14,8 @@ from bivelio_server.kit.context import Services
 from bivelio_server.kit.db import Transaction
 from bivelio_server.kit.tracing import EndsEarly
 
+#: Of a run whose worker is lost each time: memory or a crash, which trying again does not mend.
+MAX_LOST: Final = 5
 #: A time that never comes: such a run is due once it is woken.
 _NEVER: Final = "infinity"
 _GET_ON: Final = "select durable.get_on(%(run_id)s, %(claim)s)"
@@ -113,6 +115,11 @@ class Run:
         self._outside -= 1
         if not self._outside:
             await self.place.take()
+
+    @property
+    def kills_workers(self) -> bool:
+        """Whether so many claims in a row ended without a word that it is to be given up."""
+        return self.lost >= MAX_LOST
 
     @property
     def ended(self) -> bool:

@@ -48,6 +48,9 @@ class JobRunner:
         self._turn_seconds = turn_seconds
 
     async def __call__(self, run: Run) -> None:
+        if run.kills_workers:
+            await _fail(run, InternalError(_BROKE_OFF))
+            return
         goes_on, turn_ends = True, time.monotonic() + self._turn_seconds
         while goes_on:
             try:
@@ -81,6 +84,7 @@ class JobRunner:
             await self._kind(context, job.operation).run_batch(batch)
             await audit.write(context, job.operation, complete=False)
             await _save(run, batch)
+            run.get_on()
             turn_is_over = time.monotonic() >= turn_ends
             if turn_is_over and not batch.finished:
                 await run.sleep_until(session, run.services.clock.now())
@@ -191,6 +195,11 @@ def _key(run: Run) -> dict[str, Any]:
     return {**_tenant(run), "id": run.params["job_id"]}
 
 
+_BROKE_OFF: Final = Text(
+    "El proceso que hacía este trabajo se interrumpió una y otra vez (¿memoria agotada?). Lo hecho hasta entonces se"
+    " conserva.",
+    "The process that did this job broke off again and again (out of memory?). What was done before is kept.",
+)
 _GAVE_UP: Final = Text(
     f"El trabajo ha fallado {MAX_FAILURES} veces seguidas por un error interno. Lo hecho hasta entonces se conserva.",
     f"The job has failed {MAX_FAILURES} times in a row because of an internal error. What was done before is kept.",

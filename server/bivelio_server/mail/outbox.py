@@ -9,10 +9,10 @@ from prometheus_client import Counter
 
 from bivelio_server.durable import Run, spawn
 from bivelio_server.kit.caller import Caller
-from bivelio_server.kit.context import Context, Services
-from bivelio_server.kit.errors import IntegrationFailed
+from bivelio_server.kit.context import Context
+from bivelio_server.kit.errors import IntegrationFailed, IntegrationRefused
 from bivelio_server.kit.ids import new_id
-from bivelio_server.kit.text import DEFAULT_LANGUAGE
+from bivelio_server.kit.text import DEFAULT_LANGUAGE, Text
 from bivelio_server.mail import queries
 from bivelio_server.mail.port import MAIL, Message
 
@@ -48,15 +48,17 @@ async def send_mail(run: Run) -> None:
         queued = await queries.queued(session, caller, run.services.cipher, run.params["mail_id"])
     if queued is not None:
         message, attempts = queued
-        await _settle(run, caller, attempts, await _attempt(run.services, caller, message, run.params["mail_id"]))
+        await _settle(run, caller, attempts, await _attempt(run, caller, message))
 
 
-async def _attempt(services: Services, caller: Caller, message: Message, mail_id: str) -> IntegrationFailed | None:
-    mailer = services.providers.of(MAIL, services, caller)
+async def _attempt(run: Run, caller: Caller, message: Message) -> IntegrationFailed | None:
+    if run.kills_workers:
+        return IntegrationRefused(_BROKE_OFF)
+    mailer = run.services.providers.of(MAIL, run.services, caller)
     if mailer is None:
         return IntegrationFailed()  # the setting is gone since; it may come back
     try:
-        await mailer.send(message, f"{caller.org_id}.{caller.environment.value}.{mail_id}")
+        await mailer.send(message, f"{caller.org_id}.{caller.environment.value}.{run.params['mail_id']}")
     except IntegrationFailed as error:
         ATTEMPTS.labels("failed" if error.retryable else "refused").inc()
         return error
@@ -80,3 +82,9 @@ async def _settle(run: Run, caller: Caller, attempts: int, error: IntegrationFai
 
 def _sender(run: Run) -> Caller:
     return Caller(run.org_id, run.environment, "system:mail", _NOBODY, frozenset())
+
+
+_BROKE_OFF: Final = Text(
+    "El proceso que enviaba este mensaje se interrumpió una y otra vez.",
+    "The process that sent this message broke off again and again.",
+)

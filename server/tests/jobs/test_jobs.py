@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from bivelio_server.app import HANDLERS
+from bivelio_server.durable import MAX_LOST
 from bivelio_server.jobs.kinds import Batch, JobKind, RowProblem
 from bivelio_server.jobs.running import JobRunner
 from bivelio_server.jobs.starting import TASK
@@ -159,6 +160,34 @@ async def test_but_not_for_ever(acme: Organization, services: Services, clock: M
     assert (found["status"], found["counts"]["rows"], 100 - kind.failures) == ("failed", 2, 5)
     assert (found["errors"][0]["row"], found["errors"][0]["code"]) == (None, "INTERNAL_ERROR")
     assert "5 veces" in found["errors"][0]["message"]
+
+
+async def test_a_job_that_kills_its_workers_fails(
+    acme: Organization, services: Services, owner: psycopg.Connection
+) -> None:
+    job_id, kind = await queued(acme), Kind()
+    owner.execute("update absurd.r_work set lost = %s where org_id = %s", (MAX_LOST, acme.id))
+
+    async with working(services, kind.handlers):
+        found = await ended(acme.live, job_id)
+
+    assert (found["status"], found["errors"][0]["code"]) == ("failed", "INTERNAL_ERROR")
+    assert "interrumpió una y otra vez" in found["errors"][0]["message"]
+
+
+async def test_a_job_that_gets_on_forgets_the_workers_that_it_lost(
+    acme: Organization, services: Services, owner: psycopg.Connection
+) -> None:
+    job_id, kind = await queued(acme), Kind(pause_at=2)
+    owner.execute("update absurd.r_work set lost = %s where org_id = %s", (MAX_LOST - 1, acme.id))
+
+    async with working(services, kind.handlers):
+        await kind.paused.wait()
+        lost = owner.execute("select lost from absurd.r_work where org_id = %s", (acme.id,)).fetchone()
+        kind.go_on.set()
+        found = await ended(acme.live, job_id)
+
+    assert (found["status"], lost) == ("completed", (0,))
 
 
 async def test_a_revoked_key_ends_its_jobs(acme: Organization, services: Services, owner: psycopg.Connection) -> None:

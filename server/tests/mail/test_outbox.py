@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from bivelio_server.app import HANDLERS
+from bivelio_server.durable import MAX_LOST
 from bivelio_server.kit.caller import Caller, Environment
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
@@ -123,6 +124,17 @@ async def test_a_failure_that_never_passes_is_given_up(
         await acme.sandbox.call("/v1/sandbox/advance_clock", {"seconds": int(pause.total_seconds())})
 
     assert await settled(owner, acme) == [("failed", len(outbox.PAUSES) + 1, True, "INTEGRATION_ERROR")]
+
+
+async def test_a_message_that_kills_its_workers_is_given_up(
+    acme: Organization, services: Services, owner: psycopg.Connection
+) -> None:
+    await queue(services, acme, LETTER)
+    owner.execute("update absurd.r_work set lost = %s where org_id = %s", (MAX_LOST, acme.id))
+
+    async with working(services, HANDLERS):
+        assert await settled(owner, acme) == [("failed", 1, True, "INTEGRATION_ERROR")]
+    assert await kept(acme) == []
 
 
 async def test_live_mail_without_a_server_is_not_queued_and_the_caller_told(

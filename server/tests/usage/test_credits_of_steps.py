@@ -8,7 +8,7 @@ import pytest
 from bivelio_server.app import HANDLERS
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
-from bivelio_server.kit.errors import IntegrationFailed, IntegrationRefused
+from bivelio_server.kit.errors import IntegrationFailed, IntegrationRefused, NotFound
 from bivelio_server.usage.credits import LEASE, refund_lapsed
 from tests.usage.arranging import Json, credits_of, entries, give_credits
 from tests.usage.conftest import Visit
@@ -30,6 +30,10 @@ async def fail_for_now() -> None:
 
 async def refuse() -> None:
     raise IntegrationRefused
+
+
+async def find_nothing() -> None:
+    raise NotFound("id")
 
 
 async def mistake() -> None:
@@ -112,6 +116,27 @@ async def test_credits_that_are_gone_at_the_next_try_fail_the_run(
     assert found["error"]["code"] == "CREDITS_EXHAUSTED"
     assert shop.called == 1
     assert await credits_of(client) == (PRICE, 0, 0)
+
+
+async def test_a_call_whose_record_is_refused_is_paid_for(client: Client, shop: Shop) -> None:
+    """It was made."""
+    shop.on_record = [find_nothing]
+
+    found = await run(client, await workflow(client, Shop.ORDER))
+
+    assert (found["status"], found["error"]["code"]) == ("failed", "RESOURCE_NOT_FOUND")
+    assert await credits_of(client) == (PRICE, 0, 50_000 - PRICE)
+
+
+async def test_a_call_that_is_given_up_costs_nothing(
+    client: Client, shop: Shop, shopping: Services, clock: MovableClock
+) -> None:
+    shop.on_call = [mistake] * 10
+    queued = await started(client, await workflow(client, Shop.ORDER))
+
+    await _ended_in_time(client, queued, shopping, clock, status="failed")
+
+    assert await credits_of(client) == (0, 0, 50_000)
 
 
 @pytest.mark.parametrize("part", ["on_call", "on_record"])

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+from bivelio_server.durable import MAX_LOST
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.errors import IntegrationFailed, IntegrationRefused
@@ -195,6 +196,43 @@ async def test_a_call_that_was_broken_off_keeps_its_key(client: Client, courier:
     await ended(client, queued)
 
     assert courier.keys == [f"{queued['instance_id']}:send"] * 2
+
+
+async def test_a_call_that_kills_its_workers_is_given_up_and_recorded(
+    client: Client, courier: Courier, depot: Services, clock: MovableClock, owner: psycopg.Connection
+) -> None:
+    """What merely waits beside it is not blamed; the run can be retried."""
+    courier.on_call = [crash]
+    both = {"id": "both", "parallel": {"a": [{"id": "pause", "wait": {"seconds": 86_400}}], "b": [Courier.STEP]}}
+    queued = await started(client, await workflow(client, both), to="Ana")
+    await until(lambda: _was_called(courier, 1))
+    await until(_nobody_works)
+
+    owner.execute(
+        "update absurd.r_work set lost = %s where state = 'sleeping' and task_id ="
+        " (select task_id from workflow_instances where id = %s)",
+        (MAX_LOST, queued["instance_id"]),
+    )
+    found = await _ended_in_time(client, queued, depot, clock, status="failed")
+    names = await contact_names(client)
+    await steer(client, "retry", queued)
+
+    assert (found["error"]["path"], step_of(found, "pause")["status"]) == ("send", "cancelled")
+    assert names == ["prepared", "failed IntegrationFailed"]
+    await until(lambda: _was_called(courier, 2))
+
+
+async def test_a_mistake_of_ours_that_stays_is_recorded_as_a_failure(
+    client: Client, courier: Courier, depot: Services, clock: MovableClock
+) -> None:
+    courier.on_call = [mistake] * 10
+    queued = await started(client, await workflow(client, Courier.STEP), to="Ana")
+
+    found = await _ended_in_time(client, queued, depot, clock, status="failed")
+
+    assert found["error"]["code"] == "INTERNAL_ERROR"
+    assert len(courier.keys) == DEFAULT_RETRY.attempts == step_of(found, "send")["attempts"]
+    assert await contact_names(client) == ["prepared", "failed IntegrationFailed"]
 
 
 async def test_no_transaction_stays_open_during_the_call(

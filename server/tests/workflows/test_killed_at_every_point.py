@@ -14,10 +14,10 @@ import psycopg
 import pytest
 
 from bivelio_server.app import FEATURES, create_app
+from bivelio_server.durable import MAX_LOST
 from bivelio_server.installation import Installation
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.operations import Catalogue
-from bivelio_server.workflows.running.walker import MAX_LOST
 from tests.workflows import mortal
 from tests.workflows.arranging import Json, contact_names, create_contact, instance, started, workflow
 from tests.workflows.couriers import Courier
@@ -131,7 +131,7 @@ async def test_a_step_that_kills_its_worker_again_and_again_fails(
     assert len(lives) <= MAX_LOST + 3, lives
     assert (found["status"], found["error"]["path"]) == ("failed", "deadly")
     assert "memory" in found["error"]["message_en"]
-    assert sorted(await contact_names(client)) == ["before", "handled", "prepared"]
+    assert sorted(await contact_names(client)) == ["before", "failed IntegrationFailed", "handled", "prepared"]
 
 
 def _end_leases(owner: psycopg.Connection) -> None:

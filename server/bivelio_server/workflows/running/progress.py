@@ -65,6 +65,10 @@ class Progress(ABC):
         """Save and commit what the open transaction holds."""
 
     @abstractmethod
+    async def undo(self, state: StepState, error: Exception) -> None:
+        """Take back the step's effect, if the open transaction holds it, because of `error`."""
+
+    @abstractmethod
     def away(self, scope: Scope) -> AbstractAsyncContextManager[None]:
         """For a call to the outside: commits, and lets other branches take their turns. Raises TimedOut."""
 

@@ -45,12 +45,10 @@ from bivelio_server.workflows.running.recording import Recording
 from bivelio_server.workflows.running.scope import Scope
 from bivelio_server.workflows.running.side_by_side import Job, Outcome, Turn, side_by_side
 from bivelio_server.workflows.running.state import RunState, StepState
-from bivelio_server.workflows.steps import perform
+from bivelio_server.workflows.steps import give_up, perform
 
 MAX_STEPS_TAKEN: Final = 10_000
 DEFAULT_RETRY: Final = Retry(attempts=5, delay_seconds=2, factor=2, max_delay_seconds=300)
-#: Of a process that loses its run each time: memory or a crash, which trying again does not mend.
-MAX_LOST: Final = 5
 #: A long stretch of pure steps lets others have the processor this often.
 _BREATH_SECONDS: Final = 0.02
 #: These have their time for each attempt.
@@ -125,6 +123,9 @@ class Walker(Progress):
 
     async def commit(self) -> None:
         await self._recording.commit()
+
+    async def undo(self, state: StepState, error: Exception) -> None:
+        await self._recording.settle(state, error)
 
     @asynccontextmanager
     async def away(self, scope: Scope) -> AsyncIterator[None]:
@@ -271,8 +272,8 @@ class Walker(Progress):
         """Raises StepFailed when it fails for good, Asleep when it is to be tried again."""
         if state.retry_at is not None and state.retry_at > self.now():
             await self.sleep(state, state.retry_at, scope, status="running")
-        if self._recording.run.lost and not _inner(step):
-            await self._mind_losses(state)
+        if self._recording.run.lost and state.status != "waiting" and not _inner(step):
+            await self._mind_losses(step, state)
         try:
             await perform(self, step, state, self._limited(step, state, scope))
         except (Superseded, TooNew, Asleep, StepFailed, Stopped):
@@ -284,13 +285,13 @@ class Walker(Progress):
         except Exception as error:  # noqa: BLE001 - whatever a step raises is what its run keeps
             await self._heed(step, state, scope, error)
 
-    async def _mind_losses(self, state: StepState) -> None:
+    async def _mind_losses(self, step: Step, state: StepState) -> None:
         """A worker has died with this run: let it be known that the step was begun, to know which one it is."""
         await self.context()
         self.save(state)
         await self.commit()
-        if self._recording.run.lost >= MAX_LOST:
-            raise await self._failed(state, WorkerLost())
+        if self._recording.run.kills_workers:
+            raise await self._give_up(step, state, WorkerLost())
 
     async def _heed(self, step: Step, state: StepState, scope: Scope, error: Exception) -> None:
         """Try again, or fail for good."""
@@ -309,7 +310,8 @@ class Walker(Progress):
     async def _try_again(self, step: Step, state: StepState, scope: Scope, error: APIError, *, retryable: bool) -> None:
         retry = getattr(step, "retry", None) or DEFAULT_RETRY
         if not retryable or state.attempts + 1 >= retry.attempts:
-            raise await self._failed(state, error)
+            is_known = not isinstance(error, InternalError)
+            raise await (self._failed(state, error) if is_known else self._give_up(step, state, error))
         await self._recording.settle(state, error)
         state.attempts += 1
         state.error = kept(error, state.step_id, state.path)
@@ -317,6 +319,12 @@ class Walker(Progress):
         state.retry_at = self.now() + timedelta(seconds=min(pause, retry.max_delay_seconds))
         self.save(state)
         await self.sleep(state, state.retry_at, scope, status="running")
+
+    async def _give_up(self, step: Step, state: StepState, error: APIError) -> StepFailed:
+        """It is not tried again, though nobody knows how far it came."""
+        await self.undo(state, error)
+        await give_up(self, step, state, error)
+        return await self._failed(state, error)
 
     async def _failed(self, state: StepState, error: APIError) -> StepFailed:
         await self._recording.settle(state, error)

@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from bivelio_server.kit.errors import APIError
 from bivelio_server.workflows.definition import (
     ApprovalStep,
     ForEachStep,
@@ -68,3 +69,9 @@ async def perform(progress: Progress, step: Step, state: StepState, scope: Scope
             await http_request.perform(progress, step, state, scope)
         case _:
             assert_never(step)
+
+
+async def give_up(progress: Progress, step: Step, state: StepState, error: APIError) -> None:
+    """The step fails with `error`, in the middle of what it did: let that be known to whom it concerns."""
+    if isinstance(step, OperationStep):
+        await operation.give_up(progress, step, state, error)

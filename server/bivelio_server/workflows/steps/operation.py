@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from bivelio_server.durable import TooNew
 from bivelio_server.kit.door import insufficient_scope
-from bivelio_server.kit.errors import IntegrationFailed, NotFound
+from bivelio_server.kit.errors import APIError, IntegrationFailed, NotFound
 from bivelio_server.kit.execution import Outside, handle
 from bivelio_server.kit.models import Input, Output
 from bivelio_server.kit.operations import InOneTransaction, Operation, ThroughOutside
@@ -37,6 +37,18 @@ async def perform(progress: Progress, step: OperationStep, state: StepState, sco
     elif operation.credits:
         await _prepare_again(progress, outside, state)
     await _through_outside(progress, outside, state, scope)
+
+
+async def give_up(progress: Progress, step: OperationStep, state: StepState, error: APIError) -> None:
+    """A call that was prepared is recorded as failed, and what was reserved for it is free again."""
+    operation = progress.services.catalogue.named(step.uses)
+    if state.prepared is None or operation is None or isinstance(operation.body, InOneTransaction):
+        return
+    outside = _outside(progress, operation, operation.body, state)
+    context = await progress.acting_context()
+    progress.effect_of = state.path
+    await outside.record_failure(context, _prepared(outside, state), IntegrationFailed(error.text))
+    await progress.commit()
 
 
 def _outside(
@@ -86,7 +98,7 @@ async def _prepare_again(progress: Progress, outside: Outside, state: StepState)
 
 
 async def _through_outside(progress: Progress, outside: Outside, state: StepState, scope: Scope) -> None:
-    prepared = outside.body.prepared.model_validate(state.prepared)
+    prepared = _prepared(outside, state)
     try:
         async with progress.away(scope):
             outcome = await outside.perform(progress.services, progress.state.caller, prepared)
@@ -97,11 +109,29 @@ async def _through_outside(progress: Progress, outside: Outside, state: StepStat
         await outside.record_failure(context, prepared, failed)
         await progress.commit()
         raise
-    context = await progress.acting_context()
-    progress.effect_of = state.path
-    output = await outside.record(context, prepared, outcome)
+    await _record(progress, outside, state, prepared, outcome)
+
+
+async def _record(progress: Progress, outside: Outside, state: StepState, prepared: Output, outcome: Any) -> None:
+    """The call is paid for even if its record is refused."""
+    try:
+        context = await progress.acting_context()
+        progress.effect_of = state.path
+        output = await outside.record(context, prepared, outcome)
+        _complete(progress, outside.operation, output, state)
+    except APIError as error:
+        await progress.undo(state, error)
+        context = await progress.acting_context()
+        progress.effect_of = state.path
+        await outside.settle(context, outside.operation.credits)
+        await progress.commit()
+        raise
     state.attempts += 1
-    _complete(progress, outside.operation, output, state)
+
+
+def _prepared(outside: Outside, state: StepState) -> Output:
+    found: Output = outside.body.prepared.model_validate(state.prepared)
+    return found
 
 
 def _complete(progress: Progress, operation: Operation, output: Output, state: StepState) -> None:
