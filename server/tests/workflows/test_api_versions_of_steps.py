@@ -1,4 +1,4 @@
-"""Steps go on as they were written when a later version of the API changes an operation's shape."""
+"""Workflows go on as they were written when a later version of the API changes the shape of an operation or event."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,7 +14,7 @@ from bivelio_server.kit.text import Text
 from bivelio_server.kit.versions import Version, VersionChange, Versions
 from bivelio_server.workflows.checking import check_definition
 from bivelio_server.workflows.definition import Definition
-from tests.workflows.arranging import ended, started, step_of, workflow
+from tests.workflows.arranging import ended, instances, reached, started, step_of, until, workflow
 from tests.working import working
 from tests.world import Organization
 
@@ -38,6 +38,8 @@ LATER = Versions(
             operation="contacts.create",
             upgrade_input=lambda data: renamed(data, "full_name", "name"),
             downgrade_output=lambda output: renamed(output, "name", "full_name"),
+            events=frozenset({"contact.created"}),
+            downgrade_event=lambda _, data: renamed(data, "name", "full_name"),
         )
     ],
 )
@@ -82,3 +84,40 @@ async def test_a_run_reads_and_shows_the_shapes_of_its_version(acme: Organizatio
     assert (step["input"], step["output"]["full_name"]) == ({"full_name": "Ana"}, "Ana")
     contact = await acme.live.call("/v1/contacts/get", {"id": step["output"]["id"]})
     assert contact["name"] == "Ana"
+
+
+@pytest.mark.usefixtures("later_worker")
+async def test_an_event_starts_a_run_in_the_shape_of_its_version(acme: Organization) -> None:
+    name = "input.data['full_' + 'name']"
+    trigger = {"type": "event", "event": "contact.created", "if": f"{{{{ {name} == 'Ana' }}}}"}
+    told = {"id": "told", "set": {"name": f"{{{{ {name} }}}}"}}
+    await workflow(acme.live, told, trigger=trigger)
+
+    for each in ("Eva", "Ana"):
+        await acme.live.call("/v1/contacts/create", {"name": each})
+    await until(lambda: _have_begun(acme, 1))
+
+    [run] = await instances(acme.live)
+    assert (await ended(acme.live, run))["output"] == {"name": "Ana"}
+
+
+@pytest.mark.usefixtures("later_worker")
+@pytest.mark.parametrize("condition", ["event.data.full_name == input.name", "event.data.full_name.startsWith('A')"])
+async def test_a_run_awaits_an_event_in_the_shape_of_its_version(acme: Organization, condition: str) -> None:
+    come = {"id": "come", "wait_for_event": {"event": "contact.created", "if": "{{ event.data.name == 'x' }}"}}
+    made = await workflow(acme.live, come, output={"name": "{{ steps.come.output.data['full_' + 'name'] }}"})
+    acme.world.database.execute(
+        "update workflow_versions set definition = jsonb_set(definition::jsonb, '{steps,0,wait_for_event,if}', %s)"
+        " where org_id = %s",
+        (f'"{{{{ {condition} }}}}"', acme.id),
+    )
+    run = await reached(acme.live, await started(acme.live, made, name="Ana"), "waiting")
+
+    for each in ("Eva", "Ana"):
+        await acme.live.call("/v1/contacts/create", {"name": each})
+
+    assert (await ended(acme.live, run))["output"] == {"name": "Ana"}
+
+
+async def _have_begun(acme: Organization, count: int) -> bool:
+    return len(await instances(acme.live)) == count

@@ -33,6 +33,7 @@ async def _wait(progress: Progress, step: WaitForEventStep, state: StepState, sc
         path=state.path,
         step_id=state.step_id,
         event=step.wait_for_event.event,
+        api_version=progress.state.api_version,
         condition=condition,
         conventions=progress.state.conventions,
         variables=await progress.variables(condition or "", "wait_for_event.if", scope),

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -33,10 +35,9 @@ async def deliver(run: Run, event: Any) -> None:
 
 async def _deliver_some(context: Context, event: Any, after: tuple[str, str]) -> tuple[str, str] | None:
     """Where the next batch begins; None when there is none."""
-    seen, began = as_seen(event), time.monotonic()
+    seen, began = _by_version(context, event), time.monotonic()
     conventions = Conventions(event.timezone, event.locale, event.currency)
-    digests = {field: digest_at(seen, field) for field in await queries.matched_fields(context, event.event)}
-    matches = {field: digest for field, digest in digests.items() if digest is not None}
+    matches = _matches(seen.values(), await queries.matched_fields(context, event.event))
     waits = await queries.waiting(context, event, matches, after=after, limit=_BATCH)
     chosen: list[Any] = []
     last = None
@@ -44,7 +45,7 @@ async def _deliver_some(context: Context, event: Any, after: tuple[str, str]) ->
         last = (wait.instance_id, wait.path)
         if wait.over:
             await queries.let_go(context, wait.instance_id, [wait.path])
-        elif not wait.later and _may_end(wait, seen, context, conventions):
+        elif not wait.later and _may_end(wait, seen[wait.api_version], context, conventions):
             chosen.append(wait)
         if time.monotonic() - began > _LONGEST_SECONDS:
             break
@@ -52,6 +53,18 @@ async def _deliver_some(context: Context, event: Any, after: tuple[str, str]) ->
     await _give(context, event, chosen)
     is_last = last is None or (len(waits) < _BATCH and last == (waits[-1].instance_id, waits[-1].path))
     return None if is_last else last
+
+
+def _by_version(context: Context, event: Any) -> Mapping[str, dict[str, Any]]:
+    """The event in the shape of each version of the API; one of a newer server has the newest that is known."""
+    versions = context.services.catalogue.versions
+    seen = {version: as_seen(context, event, version) for version in versions.dates}
+    return defaultdict(lambda: seen[versions.newest], seen)
+
+
+def _matches(shapes: Iterable[dict[str, Any]], fields: Sequence[str]) -> set[tuple[str, str]]:
+    found = ((field, digest_at(shape, field)) for shape in shapes for field in fields)
+    return {(field, digest) for field, digest in found if digest is not None}
 
 
 def _may_end(wait: Any, event: dict[str, Any], context: Context, conventions: Conventions) -> bool:

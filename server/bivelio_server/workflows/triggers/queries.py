@@ -1,6 +1,6 @@
 """Every query of what starts runs and what runs wait for, each built from the caller."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,7 +23,7 @@ _EVENT: Final = """
 # Clocks of servers differ: a workflow that listens since a moment after the event may have been there before it.
 _LISTENING: Final = """
     select w.id, w.name, w.status, w.concurrency, w.version, w.steps_count,
-           v.definition -> 'trigger' ->> 'if' as condition
+           v.definition -> 'trigger' ->> 'if' as condition, v.api_version
       from event_subscriptions s
       join workflows w on w.org_id = s.org_id and w.environment = s.environment and w.id = s.subscriber_id
       join workflow_versions v on v.org_id = w.org_id and v.environment = w.environment
@@ -103,9 +103,12 @@ _WAITING: Final = """
              order by w.instance_id, w.path limit %(limit)s) w
           order by w.instance_id, w.path limit %(limit)s)
     )
-    select f.*, i.task_id, i.finished_at is not null as over, coalesce(i.begun_at, i.started_at) > %(came_at)s as later
+    select f.*, i.task_id, i.finished_at is not null as over, coalesce(i.begun_at, i.started_at) > %(came_at)s as later,
+           v.api_version
       from found f
       join workflow_instances i on i.org_id = %(org_id)s and i.environment = %(environment)s and i.id = f.instance_id
+      join workflow_versions v on v.org_id = i.org_id and v.environment = i.environment
+                              and v.workflow_id = i.workflow_id and v.version = i.version
      order by f.instance_id, f.path limit %(limit)s
 """
 _GIVE: Final = """
@@ -152,9 +155,9 @@ async def get_event(context: Context, event_id: str) -> Any:
 
 async def listening(
     context: Context, event: Any, *, trigger_key: str, after: str, limit: int
-) -> list[tuple[Runnable, str | None]]:
-    """Active workflows that the event starts and has not started yet, each with its filter, in the order of their ids
-    and from behind `after`."""
+) -> list[tuple[Runnable, str | None, str]]:
+    """Active workflows that the event starts and has not started yet, each with its filter and the version of the API
+    that it was written for, in the order of their ids and from behind `after`."""
     values = {
         "event": event.event,
         "occurred_at": event.occurred_at,
@@ -164,7 +167,7 @@ async def listening(
         "limit": limit,
     }
     rows = await context.session.run(_LISTENING, {**identity(context.caller), **values})
-    return [(Runnable(*row[:-1]), row.condition) for row in rows]
+    return [(Runnable(*row[:-2]), row.condition, row.api_version) for row in rows]
 
 
 async def hold_waits(context: Context, event: str, *, alone: bool = False) -> None:
@@ -212,17 +215,18 @@ async def matched_fields(context: Context, event: str) -> list[str]:
 
 
 async def waiting(
-    context: Context, event: Any, matches: Mapping[str, str], *, after: tuple[str, str], limit: int
+    context: Context, event: Any, matches: Collection[tuple[str, str]], *, after: tuple[str, str], limit: int
 ) -> list[Any]:
     """Waits that the event may end: those that compare with nothing, and those that compare with what it has.
 
-    `matches`: the digest of each field. Rows of runs that have ended are `over`, of those that began later `later`.
+    `matches`: fields, each with a digest of its value. Rows of runs that have ended are `over`, of those that began
+    later `later`; `api_version` is the one that their steps were written for.
     """
     values = {
         "event": event.event,
         "came_at": event.recorded_at or event.occurred_at,
-        "fields": list(matches),
-        "digests": list(matches.values()),
+        "fields": [field for field, _ in matches],
+        "digests": [digest for _, digest in matches],
         "after_instance": after[0],
         "after_path": after[1],
         "limit": limit,

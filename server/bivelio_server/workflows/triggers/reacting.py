@@ -46,15 +46,25 @@ async def _start_some(context: Context, event: Any, after: str) -> str | None:
     """Where the next batch begins; None when there is none."""
     key, began = f"event:{event.id}", time.monotonic()
     found = await queries.listening(context, event, trigger_key=key, after=after, limit=_BATCH)
-    input_ = json.loads_trusted(json.dumps({"event": event.event, "timestamp": event.occurred_at, "data": event.data}))
+    inputs: dict[str, dict[str, Any]] = {}
     conventions = Conventions(event.timezone, event.locale, event.currency)
-    for position, (workflow, condition) in enumerate(found, 1):
+    for position, (workflow, condition, version) in enumerate(found, 1):
         trigger = {"event_id": event.id, "trigger_key": key}
-        await _consider(context, workflow, condition, conventions, input_, trigger)
+        if version not in inputs:
+            inputs[version] = _input(context, event, version)
+        await _consider(context, workflow, condition, conventions, inputs[version], trigger)
         if time.monotonic() - began > _LONGEST_SECONDS and position < len(found):
             return workflow.id
         await asyncio.sleep(0)
     return found[-1][0].id if len(found) == _BATCH else None
+
+
+def _input(context: Context, event: Any, api_version: str) -> dict[str, Any]:
+    """What the run is given, in the shape of the version of the API that its workflow was written for."""
+    data = context.services.catalogue.versions.event_data(api_version, event.event, event.data)
+    given = {"event": event.event, "timestamp": event.occurred_at, "data": data}
+    made: dict[str, Any] = json.loads_trusted(json.dumps(given))
+    return made
 
 
 async def _consider(

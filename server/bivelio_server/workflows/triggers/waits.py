@@ -22,12 +22,14 @@ _PAGE: Final = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """What a step waits for; `path` is its place in the run. `variables` are what its condition sees but the event."""
+    """What a step waits for; `path` is its place in the run. `variables` are what its condition sees but the event,
+    which it sees in the shape of `api_version`."""
 
     instance_id: str
     path: str
     step_id: str
     event: str
+    api_version: str
     condition: str | None
     variables: Mapping[str, Any]
     conventions: Conventions
@@ -71,10 +73,11 @@ async def let_go(context: Context, instance_id: str, paths: Collection[str] | No
     await queries.let_go(context, instance_id, None if paths is None else list(paths))
 
 
-def as_seen(row: Any) -> dict[str, Any]:
-    """An event's row as expressions see it."""
+def as_seen(context: Context, row: Any, api_version: str) -> dict[str, Any]:
+    """An event's row as expressions see it that were written for that version of the API."""
+    data = context.services.catalogue.versions.event_data(api_version, row.event, row.data)
     seen: dict[str, Any] = json.loads_trusted(
-        json.dumps({"event_id": row.id, "event": row.event, "timestamp": row.occurred_at, "data": row.data})
+        json.dumps({"event_id": row.id, "event": row.event, "timestamp": row.occurred_at, "data": data})
     )
     return seen
 
@@ -82,7 +85,7 @@ def as_seen(row: Any) -> dict[str, Any]:
 async def _given(context: Context, wait: Wait, event_id: str, used: Collection[str]) -> dict[str, Any] | None:
     """The event that somebody found to end it, unless it has been used or does not any more."""
     row = None if event_id in used else await queries.get_event(context, event_id)
-    event = row and as_seen(row)
+    event = row and as_seen(context, row, wait.api_version)
     return event if event and wait.is_ended_by(event) else None
 
 
@@ -92,7 +95,7 @@ async def _come(context: Context, wait: Wait, used: Collection[str]) -> dict[str
     while True:
         rows = await queries.events_since(context, wait.instance_id, wait.event, after=last, limit=_PAGE)
         for row in rows:
-            event = None if row.id in used else as_seen(row)
+            event = None if row.id in used else as_seen(context, row, wait.api_version)
             if event and (match is None or digest_at(event, match.field) == match.digest) and wait.is_ended_by(event):
                 return event
         if len(rows) < _PAGE:
