@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from bivelio_server.app import HANDLERS
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
+from bivelio_server.workflows.running import abandoned
 from tests.workflows.arranging import (
     HELLO,
     Json,
@@ -146,6 +147,32 @@ async def test_those_that_it_waits_for_are_cancelled_too(acme: Organization, wor
     assert {error["cancelled_by"] for error in below} == {None}
 
 
+@pytest.mark.parametrize("ends", ["cancelled", "late"])
+async def test_however_many_it_waits_for_none_is_left(
+    acme: Organization,
+    services: Services,
+    clock: MovableClock,
+    worker: None,
+    monkeypatch: pytest.MonkeyPatch,
+    ends: str,
+) -> None:
+    """More than one transaction takes, on every level."""
+    monkeypatch.setattr(abandoned, "MOST_AT_ONCE", 3)
+    leaf = await workflow(acme.live, PAUSE)
+    middle = await workflow(acme.live, _each(2, leaf))
+    root = await workflow(acme.live, {**_each(5, middle), "timeout_seconds": 60})
+    going = await started(acme.live, root)
+    await until(lambda: _all_are(acme, "waiting", 16))
+
+    if ends == "cancelled":
+        await steer(acme.live, "cancel", going)
+        await until(lambda: _all_are(acme, "cancelled", 16))
+    else:
+        later(services, clock, seconds=61)
+        await ended(acme.live, going, "failed")
+        await until(lambda: _all_are(acme, "cancelled", 15))
+
+
 async def test_a_cancelled_run_fails_the_one_that_waits_for_it(acme: Organization, worker: None) -> None:
     inner = await workflow(acme.live, PAUSE)
     outer = await workflow(acme.live, {"id": "other", "run_workflow": {"workflow_id": inner["id"]}})
@@ -275,3 +302,13 @@ async def _count(organization: Organization, status: str, number: int) -> bool:
 
 async def _all_ended(organization: Organization) -> bool:
     return all(each["finished_at"] for each in await instances(organization.live, per_page=100))
+
+
+def _each(count: int, made: Json) -> Json:
+    """A step that waits for so many runs of a workflow."""
+    step = {"id": "other", "run_workflow": {"workflow_id": made["id"]}}
+    return {"id": "each", "for_each": list(range(count)), "concurrency": count, "steps": [step]}
+
+
+async def _all_are(organization: Organization, status: str, count: int) -> bool:
+    return len(await instances(organization.live, status=status, per_page=100)) == count
