@@ -5,6 +5,7 @@ from collections import Counter
 from copy import copy
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from bivelio_server.durable.tasks import TOPIC as TASKS
@@ -14,10 +15,10 @@ from bivelio_server.kit.context import Context, Services
 from bivelio_server.kit.errors import Conflict
 from bivelio_server.kit.execution import transaction
 from bivelio_server.kit.origin import Door, Origin
-from bivelio_server.workflows.approvals import queries
+from bivelio_server.workflows.approvals import asking, queries
 from bivelio_server.workflows.approvals.operations import decide
 from bivelio_server.workflows.approvals.schemas import ApprovalDecide
-from tests.workflows.arranging import HELLO, ended, later, run, step_of, until, workflow
+from tests.workflows.arranging import HELLO, ended, events_of, later, run, step_of, until, workflow
 from tests.workflows.deciding import AFTER, DECIDE, approval, decided, parked, waiting_in
 from tests.world import Organization
 
@@ -64,6 +65,22 @@ async def test_a_decision_begun_before_the_deadline_counts(
     assert (await ended(acme.live, going))["output"] == {"said": "approved"}
 
 
+async def test_a_deadline_that_comes_after_the_decision_is_told_to_nobody(
+    acme: Organization, services: Services, owner: psycopg.Connection
+) -> None:
+    going = await parked(acme, approval(deadline_seconds=DAY, default="reject"), AFTER)
+    [waiting] = await waiting_in(acme.live, going)
+    async with transaction(_owner_of(acme), services, Origin(Door.http)) as context:
+        seen = await asking.look(context, waiting["approval_id"])
+    await decided(acme.person("admin"), waiting)
+
+    async with transaction(_owner_of(acme), services, Origin(Door.workflow)) as context:
+        passed = await asking.pass_deadline(context, seen)
+
+    assert passed.status == "approved"
+    assert [event["data"]["status"] for event in events_of(owner, acme, "approval.decided")] == ["approved"]
+
+
 async def test_a_deadline_under_way_is_waited_for_by_who_decides(
     acme: Organization, services: Services, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,10 +90,11 @@ async def test_a_deadline_under_way_is_waited_for_by_who_decides(
     behind = replace(services, clock=copy(clock))
     reached, go_on, end = asyncio.Event(), asyncio.Event(), queries.end
 
-    async def slow_end(context: Context, approval_id: str, status: str) -> None:
-        await end(context, approval_id, status)
+    async def slow_end(context: Context, approval_id: str, status: str) -> bool:
+        is_late = await end(context, approval_id, status)
         reached.set()
         await go_on.wait()
+        return is_late
 
     async def decide_late() -> None:
         async with transaction(_owner_of(acme), behind, Origin(Door.http)) as context:

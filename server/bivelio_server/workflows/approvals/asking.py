@@ -74,10 +74,11 @@ async def look(context: Context, approval_id: str) -> Approval:
 
 
 async def pass_deadline(context: Context, approval: Approval) -> Approval:
-    """What becomes of it when nobody has decided by the deadline."""
-    await queries.end(context, approval.id, _BY_DEFAULT[approval.default_decision])
+    """What becomes of it when nobody has decided by the deadline; as it is when somebody just has."""
+    is_late = await queries.end(context, approval.id, _BY_DEFAULT[approval.default_decision])
     found = await queries.get(context, approval.id, lock=True)
-    await record(context, DECIDED, view_of(found.approval, found.workflow_name))
+    if is_late:
+        await record(context, DECIDED, view_of(found.approval, found.workflow_name))
     return found.approval
 
 

@@ -27,6 +27,7 @@ _END: Final = """
     update workflow_approvals
        set status = %(status)s, decided_at = case when %(status)s = 'expired' then null else %(now)s::timestamptz end
      where org_id = %(org_id)s and environment = %(environment)s and id = %(id)s and status = 'pending'
+    returning id
 """
 _CANCEL: Final = """
     update workflow_approvals set status = 'cancelled'
@@ -96,11 +97,10 @@ async def list_approvals(context: Context, data: ApprovalList, person: Addressee
     return [Found(*row) for row in await context.session.execute(page)], total
 
 
-async def end(context: Context, approval_id: str, status: str) -> None:
-    """What its deadline makes of it, if it is still pending."""
-    await context.session.run(
-        _END, {**identity(context.caller), "id": approval_id, "status": status, "now": context.now}
-    )
+async def end(context: Context, approval_id: str, status: str) -> bool:
+    """What its deadline makes of it; false when it is not pending any more."""
+    values = {"id": approval_id, "status": status, "now": context.now}
+    return bool(await context.session.run(_END, {**identity(context.caller), **values}))
 
 
 async def cancel(context: Context, instance_id: str, paths: Sequence[str] | None) -> None:
