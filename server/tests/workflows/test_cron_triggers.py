@@ -364,6 +364,19 @@ async def test_a_chain_that_broke_is_mended_and_makes_up_for_what_was_missed(
     assert len(ticks_of(owner, acme)) == 2
 
 
+async def test_one_that_cannot_be_mended_keeps_no_other_from_it(
+    acme: Organization, services: Services, owner: psycopg.Connection
+) -> None:
+    """Whatever is wrong with it."""
+    made = [await workflow(acme.live, STEP, **cron()) for _ in range(3)]
+    owner.execute("select absurd.cancel_task('work', task_id) from workflow_schedules where org_id = %s", (acme.id,))
+    owner.execute("update workflow_versions set definition = '{}' where workflow_id = %s", (made[1]["id"],))
+
+    assert await mend_schedules(services) == 2
+
+    assert len(ticks_of(owner, acme)) == 2
+
+
 async def test_what_is_purged_from_a_sandbox_ticks_no_more(
     acme: Organization, services: Services, owner: psycopg.Connection
 ) -> None:

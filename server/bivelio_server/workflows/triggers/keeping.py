@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+import structlog
+
 from bivelio_server.durable import Chore, Run
 from bivelio_server.kit.caller import Caller, Environment
 from bivelio_server.kit.context import Context, Services
@@ -16,6 +18,7 @@ from bivelio_server.workflows.triggers.ticking import mend, plan
 from bivelio_server.workflows.triggers.unattended import NOBODY, ORIGIN
 
 _MOST: Final = 500
+_log = structlog.get_logger()
 
 
 async def follow_timezone(run: Run) -> None:
@@ -33,17 +36,26 @@ async def follow_timezone(run: Run) -> None:
 
 async def mend_schedules(services: Services) -> int:
     """Let schedules go on that have stopped though they should not have; how many."""
-    found = await queries.to_mend(services.database, _MOST)
-    for org_id, environment, workflow_id in found:
-        caller = _caller(org_id, Environment(environment), f"workflow:{workflow_id}")
-        async with transaction(caller, services, ORIGIN) as context:
-            trigger = await _active_schedule(context, workflow_id)
-            if trigger is not None:
-                await mend(context, workflow_id, trigger)
-    return len(found)
+    mended = 0
+    for org_id, environment, workflow_id in await queries.to_mend(services.database, _MOST):
+        try:
+            await _mend(services, org_id, Environment(environment), workflow_id)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others go on
+            _log.error("schedule_not_mended", workflow=workflow_id, exc_info=error)
+        else:
+            mended += 1
+    return mended
 
 
 CHORE: Final = Chore("schedules", timedelta(minutes=1), mend_schedules)
+
+
+async def _mend(services: Services, org_id: UUID, environment: Environment, workflow_id: str) -> None:
+    caller = _caller(org_id, environment, f"workflow:{workflow_id}")
+    async with transaction(caller, services, ORIGIN) as context:
+        trigger = await _active_schedule(context, workflow_id)
+        if trigger is not None:
+            await mend(context, workflow_id, trigger)
 
 
 async def _active_schedule(context: Context, workflow_id: str) -> CronTrigger | None:
