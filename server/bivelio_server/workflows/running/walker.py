@@ -337,11 +337,12 @@ class Walker(Progress):
             state.prepared = None
         self.save(state)
         await self._let_go([state])
-        await self.abandon(_inner(step), scope)
-        passes = f"{state.path}["
-        await self._cancel(
-            [each for each in self.state.steps.values() if each.is_open and each.path.startswith(passes)]
-        )
+        if inner := _inner(step):
+            await self.abandon(inner, scope)
+            passes = f"{state.path}["
+            await self._cancel(
+                [each for each in self.state.steps.values() if each.is_open and each.path.startswith(passes)]
+            )
 
 
 def _inner(step: Step) -> list[Step]:
