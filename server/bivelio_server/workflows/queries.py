@@ -234,10 +234,10 @@ async def get_progress(context: Context, instance_id: str) -> InstanceProgress:
 async def list_instances(context: Context, data: InstanceList) -> tuple[list[tuple[Instance, str]], int]:
     """A page of instances, each with its workflow's name. Raises NotFound; a deleted workflow still has its runs."""
     await require_named(context, data)
-    query = _named(context).where(*_conditions(data))
-    total = await count_of(context.session, query)
-    page = query.order_by(Instance.started_at.desc(), Instance.id.desc()).limit(data.per_page).offset(data.offset)
-    return [(row[0], row[1]) for row in await context.session.execute(page)], total
+    newest = _named(context).where(*_conditions(data)).order_by(Instance.started_at.desc(), Instance.id.desc())
+    page = newest.limit(data.per_page).offset(data.offset)
+    rows = [(row[0], row[1]) for row in await context.session.execute(page)]
+    return rows, await count_instances(context, data)
 
 
 async def require_named(context: Context, data: InstanceFilter, *, within: str = "") -> None:
