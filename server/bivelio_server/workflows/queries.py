@@ -162,12 +162,6 @@ async def list_workflows(
     return await page_of(context.session, query.order_by(Workflow.created_at.desc(), Workflow.id.desc()), data)
 
 
-async def startable(context: Context, workflow_ids: Sequence[str]) -> list[Workflow]:
-    """The active ones."""
-    active = _present(context).where(Workflow.id.in_(workflow_ids), Workflow.status == "active").order_by(Workflow.id)
-    return list(await context.session.scalars(active))
-
-
 async def hold_turn(context: Context, workflow_id: str) -> None:
     """Until the transaction ends nobody else gets to see whether the workflow is free.
 
