@@ -87,7 +87,9 @@ def _as_fixed(value: Value, decimals: int, _budget: Budget) -> str:
 
 
 def _as_scientific(value: Value, decimals: int, _budget: Budget) -> str:
-    number = Decimal(number_in(value)) or Decimal(0)
+    number = Decimal(number_in(value))
+    if number == 0:  # of which Decimal keeps an exponent
+        return f"{fixed_text(Decimal(0), decimals)}e+00"
     digits = Context(prec=decimals + 1, rounding=ROUND_HALF_UP).plus(number)
     mantissa, _, exponent = format(digits, f".{decimals}e").partition("e")
     return f"{mantissa}e{int(exponent):+03}"
