@@ -15,7 +15,8 @@ def definitions(draw: st.DrawFn) -> Json:
     ids = count()
     definition: Json = {"steps": _steps(draw, ids, _DEPTH, least=1, may_fail=True, readable=[])}
     if draw(st.booleans()):
-        definition["on_error"] = [_set(draw, ids, ["error.path"])]
+        handlers = st.sampled_from([_set, _create, _wait, _handled, _stop])
+        definition["on_error"] = [draw(handlers)(draw, ids, ["error.path"]) for _ in range(draw(st.integers(1, 3)))]
     return definition
 
 
