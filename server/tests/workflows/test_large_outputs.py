@@ -282,6 +282,21 @@ async def test_what_a_step_was_given_is_stored_too(acme: Organization, services:
     assert len(await files_of(services, acme)) == 3
 
 
+async def test_the_items_of_loops_count_for_what_a_run_may_store(
+    acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each pass of the outer loop keeps a list of its own, for a retry from within it."""
+    monkeypatch.setattr(large, "MAX_STORED_BYTES", 200_000)
+    inner = {"id": "inner", "for_each": "{{ input.items }}", "as": "item", "steps": [{"id": "made", "set": {"n": 1}}]}
+    outer = {"id": "outer", "for_each": list(range(10)), "steps": [inner]}
+    items = [{"text": "x" * 15_000} for _ in range(3)]
+
+    found = await run(acme.live, await workflow(acme.live, outer), items=items)
+
+    assert (found["status"], found["error"]["details"]["field"]) == ("failed", "for_each")
+    assert found["error"]["path"] == "outer[3].inner"
+
+
 async def test_the_items_of_a_long_loop_are_stored_once(
     acme: Organization, services: Services, clock: MovableClock, storage: Watched, owner: psycopg.Connection
 ) -> None:

@@ -61,6 +61,7 @@ class LargeValues:
         self._held: OrderedDict[Large, None] = OrderedDict()
         self._held_bytes = 0
         self._prepared: dict[str, tuple[Any, StoredFile]] = {}
+        self._room_taken: dict[str, int] = {}
         self.any = False
 
     def known(self, reference: dict[str, Any]) -> Large:
@@ -114,6 +115,18 @@ class LargeValues:
             self._hold(value)
         return None, value.file.as_json()
 
+    def take_room(self, path: str, value: Any, field: str) -> None:
+        """For what the step at that path is about to keep in order to go on. Raises Impossible."""
+        size = len(json.dumps(value))
+        if size <= self._services.settings.inline_bytes:
+            return
+        if size > MAX_BYTES:
+            raise Impossible(Problem(field, "max_length", _TOO_LONG))
+        if self._stored_bytes + size > MAX_STORED_BYTES:
+            raise Impossible(Problem(field, "max_length", _TOO_MUCH))
+        self._stored_bytes += size
+        self._room_taken[path] = size
+
     async def prepared(self, path: str, value: Any) -> tuple[Any, dict[str, Any] | None]:
         """As `columns`, for what the step at that path needs to go on, which is in memory while the run is."""
         content = b"" if value is None else json.dumps(value)
@@ -122,9 +135,13 @@ class LargeValues:
         known = self._prepared.get(path)
         if known is None or known[0] is not value:
             file = await self._keep(content)
-            self._stored_bytes += file.bytes
+            self._stored_bytes += file.bytes - self._room_taken.pop(path, 0)
             self._prepared[path] = known = (value, file)
         return None, known[1].as_json()
+
+    def forget_prepared(self, path: str) -> None:
+        """The step at that path is over, and written: it needs it no more in memory."""
+        self._prepared.pop(path, None)
 
     async def prepared_before(self, path: str, reference: dict[str, Any]) -> Any:
         """What was prepared; None when it is lost, so that it is prepared anew. Raises StorageFailed."""
@@ -238,6 +255,7 @@ def _replaced(value: Any, by: Mapping[Large, Any]) -> Any:
 _TOO_LARGE: Final = Text(
     f"El resultado ocupa más de {MAX_BYTES} bytes.", f"The output takes more than {MAX_BYTES} bytes."
 )
+_TOO_LONG: Final = Text(f"La lista ocupa más de {MAX_BYTES} bytes.", f"The list takes more than {MAX_BYTES} bytes.")
 _TOO_MUCH: Final = Text(
     f"Los resultados de la ejecución ocupan más de {MAX_STORED_BYTES} bytes.",
     f"The outputs of the run take more than {MAX_STORED_BYTES} bytes.",

@@ -140,8 +140,7 @@ class Recording:
         if self._unsaved or ending:
             await self._save_progress(context, status, **ending)
         await self.close_transaction(None)
-        self._unsaved.clear()
-        self._unsaved_bytes = 0
+        self._forget_saved()
 
     async def commit_when_much(self) -> None:
         """Between steps: leave neither much unsaved nor a transaction open for long."""
@@ -178,8 +177,7 @@ class Recording:
                 until = max(until, self.now() + timedelta(seconds=1))
             await self.run.sleep_until(context.session, until)
             await self.close_transaction(None)
-        self._unsaved.clear()
-        self._unsaved_bytes = 0
+        self._forget_saved()
         return not must_look_again
 
     async def settle(self, step: StepState | None, error: Exception) -> None:
@@ -235,6 +233,14 @@ class Recording:
                 "finished_at": ending.get("finished_at"),
             },
         )
+
+    def _forget_saved(self) -> None:
+        for step in self._unsaved.values():
+            if step.is_over:
+                step.prepared = None
+                self.state.large.forget_prepared(step.path)
+        self._unsaved.clear()
+        self._unsaved_bytes = 0
 
     async def _row(self, step: StepState) -> dict[str, Any]:
         """What is stored of a step, with its large values in storage by now."""

@@ -17,6 +17,7 @@ async def perform(progress: Progress, step: ForEachStep, state: StepState, scope
     if state.prepared is None:
         items = await progress.render(step.for_each, "for_each", scope)
         _require_list(items)
+        progress.state.large.take_room(state.path, items, "for_each")
         state.attempts, state.input, state.prepared = state.attempts + 1, {"items": len(items)}, {"items": items}
         progress.save(state)
     items = state.prepared["items"]
