@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2
 import psycopg
 import pytest
+import structlog
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
@@ -24,10 +25,18 @@ from bivelio_server.settings import Settings
 from tests.working import noted
 from tests.world import Organization, World
 
+#: As by default, but for tracebacks with the values of all variables, each of which takes seconds to write.
+LOG = [
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso"),
+    structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+]
 SECRET_KEY = "a secret key for tests, of more than 32 characters"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    structlog.configure(processors=LOG)
     if not hasattr(config, "workerinput"):
         os.environ["BIVELIO_TEST_FOLDER"] = tempfile.mkdtemp(prefix="bivelio-tests-")
 

@@ -37,10 +37,10 @@ class MovableClock(Clock):
     """A clock ahead of the real one by what `advance` was told, for tests."""
 
     def __init__(self) -> None:
-        self._ahead = timedelta()
+        self.ahead = timedelta()
 
     def now(self) -> datetime:
-        return super().now() + self._ahead
+        return super().now() + self.ahead
 
     def advance(self, **by: float) -> None:
-        self._ahead += timedelta(**by)
+        self.ahead += timedelta(**by)

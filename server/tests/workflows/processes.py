@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from bivelio_server.installation import Installation
+from bivelio_server.kit.clock import MovableClock
+from tests.workflows import timely_worker
 
 SERVER: Final = Path(__file__).parents[2]
 LEASE_SECONDS: Final = 2
-COMMAND: Final = [sys.executable, "-m", "bivelio_server", "worker"]
 
 
 @dataclass
@@ -21,20 +22,25 @@ class Workers:
     """`bivelio-server worker`, as often as asked for."""
 
     environment: dict[str, str]
+    clock: MovableClock
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, *command: str) -> None:
         """`command`: something else than the worker as it is."""
-        self.processes.append(subprocess.Popen(command or COMMAND, cwd=SERVER, env=self.environment))
+        command = command or self._by_the_same_clock()
+        self.processes.append(subprocess.Popen(command, cwd=SERVER, env=self.environment))
 
     def kill(self, number: int) -> None:
         """SIGKILL; returns once it is gone."""
         self.processes[number].kill()
         self.processes[number].wait()
 
+    def _by_the_same_clock(self) -> tuple[str, ...]:
+        return (sys.executable, "-m", timely_worker.__name__, str(self.clock.ahead.total_seconds()))
+
 
 @contextmanager
-def workers(place: Installation) -> Iterator[Workers]:
+def workers(place: Installation, clock: MovableClock) -> Iterator[Workers]:
     """What still lives at the end is killed."""
     assert place.settings.secret_key is not None
     settings = {
@@ -45,7 +51,7 @@ def workers(place: Installation) -> Iterator[Workers]:
         "BIVELIO_LOG_LEVEL": "error",
         "PYTHONPATH": str(SERVER),
     }
-    crowd = Workers(os.environ | settings)
+    crowd = Workers(os.environ | settings, clock)
     try:
         yield crowd
     finally:

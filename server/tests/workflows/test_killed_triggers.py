@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from bivelio_server.installation import Installation
+from bivelio_server.kit.clock import MovableClock
 from tests.workflows.arranging import HELLO, Json, instances, started, until, workflow
 from tests.workflows.processes import LEASE_SECONDS, workers
 from tests.world import Organization
@@ -19,7 +20,7 @@ TICKS, KILLS = 12, 3
 
 
 async def test_killed_workers_lose_no_tick_and_make_none_twice(
-    acme: Organization, installation: Installation, owner: psycopg.Connection
+    acme: Organization, installation: Installation, owner: psycopg.Connection, clock: MovableClock
 ) -> None:
     step: Json = {"id": "at", "set": {"at": "{{ input.scheduled_at }}"}}
     made = [
@@ -28,7 +29,7 @@ async def test_killed_workers_lose_no_tick_and_make_none_twice(
     ]
     moments = random.Random(21)
 
-    with workers(installation) as crowd:
+    with workers(installation, clock) as crowd:
         for _ in range(2):
             crowd.start()
         for tick in range(1, TICKS + 1):
@@ -60,12 +61,14 @@ async def are_made(owner: psycopg.Connection, organization: Organization, ticks:
     return bool(count >= ticks * workflows)
 
 
-async def test_killed_workers_keep_the_turns_of_queued_runs(acme: Organization, installation: Installation) -> None:
+async def test_killed_workers_keep_the_turns_of_queued_runs(
+    acme: Organization, installation: Installation, clock: MovableClock
+) -> None:
     made = await workflow(
         acme.live, HELLO, {"id": "new", "uses": "contacts.create", "with": {"name": "Ana"}}, concurrency="queue"
     )
 
-    with workers(installation) as crowd:
+    with workers(installation, clock) as crowd:
         for _ in range(2):
             crowd.start()
         for number in range(30):

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from bivelio_server.installation import Installation
+from bivelio_server.kit.clock import MovableClock
 from tests.workflows.arranging import create_contact, events_of, instances, started, until, workflow
 from tests.workflows.processes import workers
 from tests.world import Organization
@@ -20,14 +21,14 @@ AT_ONCE = 2
 
 
 async def test_killed_workers_lose_and_double_nothing(
-    acme: Organization, installation: Installation, owner: psycopg.Connection
+    acme: Organization, installation: Installation, owner: psycopg.Connection, clock: MovableClock
 ) -> None:
     marked = [create_contact(step, custom_fields={"number": "{{ input.number }}", "step": step}) for step in STEPS]
     pause = {"id": "pause", "wait": {"seconds": 1}}
     made = await workflow(acme.live, marked[0], pause, *marked[1:], concurrency="many")
     moments = random.Random(20)
 
-    with workers(installation) as crowd:
+    with workers(installation, clock) as crowd:
         for _ in range(AT_ONCE):
             crowd.start()
         for number in range(RUNS):

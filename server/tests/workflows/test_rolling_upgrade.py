@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from bivelio_server.installation import Installation
+from bivelio_server.kit.clock import MovableClock
 from tests.workflows import old_worker
 from tests.workflows.arranging import HELLO, Json, create_contact, instances, started, until, workflow
 from tests.workflows.processes import workers
@@ -20,14 +21,14 @@ RUNS = 8
 
 
 async def test_an_old_worker_beside_a_new_one_fails_nothing(
-    acme: Organization, installation: Installation, owner: psycopg.Connection
+    acme: Organization, installation: Installation, owner: psycopg.Connection, clock: MovableClock
 ) -> None:
     made = create_contact("made")
     update: Json = {"id": "named", "uses": "contacts.update",
                     "with": {"id": "{{ steps.made.output.id }}", "name": "Eva"}}  # fmt: skip
     kinds = [await workflow(acme.live, *steps, concurrency="many") for steps in ([made], [made, HELLO], [made, update])]
 
-    with workers(installation) as crowd:
+    with workers(installation, clock) as crowd:
         crowd.start(*OLD)
         runs = [await started(acme.live, kind, name="Ana") for kind in kinds for _ in range(RUNS)]
         await until(lambda: _ended(acme, RUNS), 60)

@@ -70,7 +70,7 @@ async def _approval(scene: Scene) -> dict[str, Any]:
     scene.organization.world.database.execute(
         "insert into workflow_approvals (org_id, environment, id, instance_id, workflow_id, path, status, title,"
         " approver_roles, approver_users, created_at)"
-        " select org_id, environment, %s, id, workflow_id, 'ok', 'pending', 'Gasto', %s, %s, now()"
+        " select org_id, environment, %s, id, workflow_id, 'ok', 'pending', 'Gasto', %s, %s, started_at"
         " from workflow_instances where id = %s",
         (approval_id, ["owner", "admin", "editor"], [], run["instance_id"]),
     )
@@ -90,7 +90,8 @@ async def _ended_run(scene: Scene) -> dict[str, Any]:
     """Nobody works here, and following a run lasts as long as it does."""
     run = await _run_reference(scene)
     scene.organization.world.database.execute(
-        "update workflow_instances set status = 'cancelled', finished_at = now() where id = %s", (run["instance_id"],)
+        "update workflow_instances set status = 'cancelled', finished_at = started_at where id = %s",
+        (run["instance_id"],),
     )
     return run
 
@@ -98,7 +99,8 @@ async def _ended_run(scene: Scene) -> dict[str, Any]:
 async def _failed_run(scene: Scene) -> dict[str, Any]:
     run = await _run_reference(scene)
     scene.organization.world.database.execute(
-        "update workflow_instances set status = 'failed', finished_at = now() where id = %s", (run["instance_id"],)
+        "update workflow_instances set status = 'failed', finished_at = started_at where id = %s",
+        (run["instance_id"],),
     )
     return run
 
