@@ -68,10 +68,27 @@ def office() -> Office:
 
 
 def queue(workshop: Workshop, caller: Caller, task: str, runs: int, due: str = "null") -> None:
+    """One is asked for as usual; the others are its copies, which takes a tenth of the time."""
     workshop.rows(
         "select set_config('app.org_id', %s, false), set_config('app.environment', 'live', false)", str(caller.org_id)
     )
-    workshop.rows(f"select count(durable.spawn(%s, '{{}}', null, {due})) from generate_series(1, %s)", task, runs)
+    [(first,)] = workshop.rows(f"select durable.spawn(%s, '{{}}', null, {due})", task)
+    workshop.owner.execute(
+        """
+        with copies as materialized (
+            select gen_random_uuid() as task_id, gen_random_uuid() as run_id from generate_series(2, %(runs)s)
+        ), tasks as (
+            insert into absurd.t_work (task_id, task_name, params, headers, enqueue_at, state, attempts,
+                last_attempt_run)
+            select c.task_id, t.task_name, t.params, t.headers, t.enqueue_at, t.state, t.attempts, c.run_id
+              from copies c, absurd.t_work t where t.task_id = %(first)s
+        )
+        insert into absurd.r_work (run_id, task_id, attempt, state, available_at, org_id)
+        select c.run_id, c.task_id, r.attempt, r.state, r.available_at, r.org_id
+          from copies c, absurd.r_work r where r.task_id = %(first)s
+        """,
+        {"runs": runs, "first": first},
+    )
 
 
 @asynccontextmanager
