@@ -10,18 +10,18 @@ from bivelio_server.workflows.problems import at_column, expression_problem
 from bivelio_server.workflows.reference_checking.inference import Scope, inferred
 from bivelio_server.workflows.reference_checking.shapes import UNKNOWN, Shape
 
-#: What the expressions of a whole definition may cost to read: `_cost` of them together, some 60 ms.
+#: What a whole definition may cost to read, some 60 ms: `_cost` of each expression, 1 of each list and map.
 MAX_COST: Final = 65_536
 _OF_EACH: Final = 16
 _OF_NODE: Final = 6
 
 
 class TooMuchToRead(Exception):
-    """A definition holds more expressions than it may."""
+    """A definition holds more than may be read."""
 
     text = Text(
-        "Las expresiones de un workflow son demasiado largas en total: divídelo en varios (run_workflow).",
-        "The expressions of a workflow are too long in all: split it into several (run_workflow).",
+        "El workflow es demasiado grande: divídelo en varios (run_workflow).",
+        "The workflow is too large: split it into several (run_workflow).",
     )
 
 
@@ -33,7 +33,9 @@ class Reading:
 
     def value(self, value: Any, path: str, scope: Scope) -> Iterator[Problem]:
         """Of every text inside a JSON value."""
-        for place, text in _texts(value, path):
+        found: list[tuple[str, str]] = []
+        self._collect(value, path, found)
+        for place, text in found:
             yield from self.text(text, place, scope)
 
     def text(self, text: str, path: str, scope: Scope) -> Iterator[Problem]:
@@ -55,31 +57,26 @@ class Reading:
             problems = [Problem(path, "expression", _NO_EXPRESSION)]
         yield from problems
 
+    def _collect(self, value: Any, path: str, found: list[tuple[str, str]]) -> None:
+        """Add the texts in a JSON value that may hold expressions, each with its place."""
+        if isinstance(value, str):
+            if "{{" in value:
+                found.append((path, value))
+        elif isinstance(value, dict):
+            self._spend(1)
+            for name, member in value.items():
+                if isinstance(member, str | dict | list):
+                    self._collect(member, f"{path}.{name}", found)
+        elif isinstance(value, list):
+            self._spend(1)
+            for position, member in enumerate(value):
+                if isinstance(member, str | dict | list):
+                    self._collect(member, f"{path}[{position}]", found)
+
     def _spend(self, cost: int) -> None:
         self._left -= cost
         if self._left < 0:
             raise TooMuchToRead
-
-
-def _texts(value: Any, path: str) -> list[tuple[str, str]]:
-    """Those in a JSON value that may hold expressions, each with its place."""
-    found: list[tuple[str, str]] = []
-    _collect(value, path, found)
-    return found
-
-
-def _collect(value: Any, path: str, found: list[tuple[str, str]]) -> None:
-    if isinstance(value, str):
-        if "{{" in value:
-            found.append((path, value))
-    elif isinstance(value, dict):
-        for name, member in value.items():
-            if isinstance(member, str | dict | list):
-                _collect(member, f"{path}.{name}", found)
-    elif isinstance(value, list):
-        for position, member in enumerate(value):
-            if isinstance(member, str | dict | list):
-                _collect(member, f"{path}[{position}]", found)
 
 
 def _cost(source: str, nodes: int = _OF_EACH) -> int:
