@@ -3,12 +3,13 @@
 import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, PositiveInt, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Network = IPv4Network | IPv6Network
+Ocr: TypeAlias = Literal["small", "light", "off"]
 _SMTP_URL: Final = re.compile(r"smtps?://[^/?#]+/?\?from=[^&#]*(@|%40)[^&#]+")
 
 #: Where container engines put secrets; a file `bivelio_secret_key` there is the setting of that name.
@@ -87,6 +88,14 @@ class Settings(BaseSettings):
     http_step_bytes: PositiveInt = Field(1_048_576, description="Largest reply that an http_request step takes.")
     inline_bytes: PositiveInt = Field(
         32_768, description="Largest input or output of a run or step that is kept in its row; larger ones are files."
+    )
+    ocr: Ocr = Field(
+        "small",
+        description="How text is read from images: `small` reads best, `light` takes a third of the time, `off` not at"
+        " all.",
+    )
+    readers: PositiveInt = Field(
+        2, description="Files that one process reads at once, each in a child process of its own."
     )
     access_token_seconds: PositiveInt = Field(3600, description="Life of an access token.")
     refresh_token_days: PositiveInt = Field(30, description="Life of a refresh token that is not used.")

@@ -25,6 +25,7 @@ from bivelio_server.settings import Settings
 
 if TYPE_CHECKING:
     from bivelio_server.kit.operations import Catalogue
+    from bivelio_server.reading.port import Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Services:
     journal: Journal
     credits: CreditLedger
     storage: Storage
+    reader: "Reader"
     streams: Streams
     watches: Watches
 

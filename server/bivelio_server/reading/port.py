@@ -14,7 +14,8 @@ Source: TypeAlias = Literal["text", "ocr"]
 
 class Unreadable(Exception):
     """The file cannot be read, and nothing of it was. `constraint` tells why in one word: `encrypted`, `damaged`,
-    `empty`, `max_pages`, `max_page_size`, `max_pixels`, `max_bytes`, `max_seconds`, `max_memory`, `mime_type`."""
+    `empty`, `max_pages`, `max_page_size`, `max_pixels`, `max_bytes`, `max_seconds`, `max_memory`, `max_text`,
+    `max_depth`, `mime_type`, `file_name`."""
 
     def __init__(self, constraint: str, text: Text) -> None:
         super().__init__(text.en)
@@ -41,18 +42,23 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`number` counts from 1; `width` and `height` are in points. Words are in reading order, as far as known."""
+    """`number` counts from 1; `width` and `height` are in points. Words are in reading order, as far as known.
+
+    `rotation` is how far (0, 90, 180, 270 degrees clockwise) the page that the file shows must be turned to be the
+    right way up, as it is here.
+    """
 
     number: int
     width: float
     height: float
     source: Source
     words: Sequence[Word]
+    rotation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file inside the file, such as the XML of a Factur-X invoice."""
+    """A file inside the file, such as the XML of a Factur-X invoice or what is attached to an e-mail."""
 
     name: str
     content: bytes
@@ -74,7 +80,8 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one reading may use; beyond, it is Unreadable."""
+    """What one reading may use; beyond, it is Unreadable. `pixels` are those of one image, `seconds` those of the whole
+    reading."""
 
     bytes: int = 50 * 1024 * 1024
     pages: int = 200

@@ -1,0 +1,138 @@
+"""The reader that opens each file in a child process of its own, which ends with it."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import anyio
+import structlog
+
+from bivelio_server.reading import wire
+from bivelio_server.reading.port import Limits, Reading, Unreadable
+from bivelio_server.reading.refusals import refusal
+from bivelio_server.settings import Ocr
+
+_PIECE: Final = 256 * 1024
+_STARTING: Final = 15.0
+_logger = structlog.get_logger(__name__)
+#: Windows cannot start a process without the first; the others are only where libraries are and how they allocate.
+_INHERITED: Final = ("SYSTEMROOT", "LD_LIBRARY_PATH", "LANG")
+_TUNING: Final = {"MALLOC_ARENA_MAX": "2", "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
+
+
+class ChildReader:
+    """At most `at_once` children at a time; further readings wait for their turn.
+
+    A process a reading: nothing of one file is left when the next is opened.
+    """
+
+    def __init__(self, ocr: Ocr = "small", *, at_once: int = 2) -> None:
+        self._ocr = ocr
+        self._turns = asyncio.Semaphore(at_once)
+
+    async def read(self, content: bytes, *, filename: str | None = None, limits: Limits = Limits()) -> Reading:  # noqa: B008 - frozen
+        if not content:
+            raise refusal("empty")
+        if len(content) > limits.bytes:
+            raise refusal("max_bytes", allowed=limits.bytes)
+        async with self._turns, _child() as child:
+            reply = await self._exchange(child, content, filename, limits)
+            if not reply:
+                raise await _ended(child)
+        return await asyncio.to_thread(_understood, reply)
+
+    async def _exchange(
+        self, child: asyncio.subprocess.Process, content: bytes, filename: str | None, limits: Limits
+    ) -> bytes:
+        head = wire.framed(wire.request_head(len(content), filename, limits, self._ocr))
+        try:
+            async with asyncio.timeout(limits.seconds + _STARTING):
+                await _send(child, head, content)
+                return await _received(child, wire.LENGTH + wire.MAX_HEAD + limits.bytes)
+        except TimeoutError:
+            raise refusal("max_seconds") from None
+
+
+@asynccontextmanager
+async def _child() -> AsyncIterator[asyncio.subprocess.Process]:
+    """A child that is gone at the end, however that comes."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-s", "-B", "-m", "bivelio_server.reading.child",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+        env=_environment(), cwd=Path(sys.executable).anchor, start_new_session=True, limit=_PIECE,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        with anyio.CancelScope(shield=True):
+            _kill(process)
+            await process.wait()
+            assert process.stdin is not None
+            process.stdin.close()
+
+
+def _environment() -> dict[str, str]:
+    """None of the server's secrets: only where its own modules are."""
+    modules = os.pathsep.join(str(Path(path).absolute()) for path in sys.path if path)
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return {**inherited, **_TUNING, "PYTHONPATH": modules}
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+async def _send(child: asyncio.subprocess.Process, head: bytes, content: bytes) -> None:
+    """Everything, unless the child ends before: then its end tells why. Closing the pipe would end the child."""
+    assert child.stdin is not None
+    with suppress(BrokenPipeError, ConnectionResetError):
+        child.stdin.write(head)
+        for start in range(0, len(content), _PIECE):
+            child.stdin.write(memoryview(content)[start : start + _PIECE])
+            await child.stdin.drain()
+
+
+async def _received(child: asyncio.subprocess.Process, most: int) -> bytes:
+    assert child.stdout is not None
+    reply = bytearray()
+    while piece := await child.stdout.read(_PIECE):
+        reply += piece
+        if len(reply) > most:
+            raise refusal("max_text")
+    return bytes(reply)
+
+
+def _understood(reply: bytes) -> Reading:
+    try:
+        return wire.reading_of(reply)
+    except wire.Garbled as error:
+        _logger.warning("reading_garbled", error=str(error))
+        raise refusal("damaged") from None
+
+
+async def _ended(child: asyncio.subprocess.Process) -> Unreadable:
+    """Why a child ended without a word: what it was ended by, or what it died of."""
+    code = await child.wait()
+    _logger.info("reading_died", code=code)
+    return refusal(_CAUSES.get(-code, "damaged"))
+
+
+def _causes() -> dict[int, str]:
+    """By signal. Allocators abort when there is no more memory, and the system kills."""
+    if sys.platform == "win32":
+        return {}
+    slow = dict.fromkeys((signal.SIGPROF, signal.SIGXCPU), "max_seconds")
+    big = dict.fromkeys((signal.SIGABRT, signal.SIGTRAP, signal.SIGILL, signal.SIGKILL), "max_memory")
+    return {int(number): constraint for number, constraint in (*slow.items(), *big.items())}
+
+
+_CAUSES: Final = _causes()

@@ -1,0 +1,100 @@
+"""What the server and the child that reads for it say to each other over two pipes.
+
+A message is the length of its head (8 bytes), the head as JSON, and then the bytes that the head counts: the file on
+the way there, its attachments on the way back. Nothing that comes back is executed, and all of it is checked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from bivelio_server.reading.port import Attachment, Box, Limits, Page, Reading, Unreadable, Word
+from bivelio_server.reading.refusals import REFUSALS, refusal
+
+Head: TypeAlias = dict[str, Any]
+
+LENGTH: Final = 8
+#: The largest head of a reply: some 300 000 words.
+MAX_HEAD: Final = 16 * 1024 * 1024
+
+
+class Garbled(Exception):
+    """What came back is no reply of ours."""
+
+
+def framed(head: Head) -> bytes:
+    encoded = orjson.dumps(head)
+    return len(encoded).to_bytes(LENGTH, "big") + encoded
+
+
+def request_head(size: int, filename: str | None, limits: Limits, ocr: str) -> Head:
+    return {"size": size, "filename": filename, "limits": asdict(limits), "ocr": ocr}
+
+
+def reading_head(reading: Reading) -> Head:
+    """A reading without the content of its attachments, which follows in their order."""
+    return {
+        "mime_type": reading.mime_type,
+        "page_count": reading.page_count,
+        "text": reading.text,
+        "engine": reading.engine,
+        "pages": [_page_fields(page) for page in reading.pages],
+        "attachments": [[each.name, len(each.content)] for each in reading.attachments],
+    }
+
+
+def _page_fields(page: Page) -> list[Any]:
+    words = [[word.text, *(round(side, 2) for side in word.box), round(word.confidence, 4)] for word in page.words]
+    return [page.number, page.width, page.height, page.source, page.rotation, words]
+
+
+def refusal_head(constraint: str, values: dict[str, Any]) -> Head:
+    return {"refused": constraint, "values": values}
+
+
+def reading_of(reply: bytes) -> Reading:
+    """The reading in a whole reply. Raises Unreadable if it is a refusal, Garbled if it is neither."""
+    try:
+        length = int.from_bytes(reply[:LENGTH], "big")
+        head = orjson.loads(reply[LENGTH : LENGTH + length])
+        if "refused" in head:
+            raise _refusal_of(head)
+        return Reading(
+            mime_type=str(head["mime_type"]),
+            page_count=int(head["page_count"]),
+            pages=[_page_of(fields) for fields in head["pages"]],
+            text=str(head["text"]),
+            attachments=_attachments_of(head["attachments"], memoryview(reply)[LENGTH + length :]),
+            engine=str(head["engine"]),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Garbled(type(error).__name__) from None
+
+
+def _refusal_of(head: Head) -> Unreadable:
+    constraint = head["refused"] if head["refused"] in REFUSALS else "damaged"
+    return refusal(constraint, **head["values"])
+
+
+def _page_of(fields: Sequence[Any]) -> Page:
+    number, width, height, source, rotation, words = fields
+    if source not in ("text", "ocr"):
+        raise ValueError(source)
+    return Page(int(number), float(width), float(height), source, [_word_of(word) for word in words], int(rotation))
+
+
+def _word_of(fields: Sequence[Any]) -> Word:
+    text, x0, y0, x1, y1, confidence = fields
+    return Word(str(text), Box(float(x0), float(y0), float(x1), float(y1)), float(confidence))
+
+
+def _attachments_of(listed: Sequence[Any], content: memoryview) -> list[Attachment]:
+    attachments, start = [], 0
+    for name, size in listed:
+        attachments.append(Attachment(str(name), bytes(content[start : start + int(size)])))
+        start += int(size)
+    if start != len(content):
+        raise ValueError("the attachments are not whole")
+    return attachments
