@@ -112,8 +112,12 @@ async def _received(child: asyncio.subprocess.Process, most: int) -> bytes:
 
 
 def _understood(reply: bytes) -> Reading:
+    """Raises Unreadable. What a library could not cope with is a refusal too, and a line in the log."""
     try:
-        return wire.reading_of(reply)
+        head, content = wire.split(reply)
+        if head.get("cause"):
+            _logger.warning("reading_failed", cause=str(head["cause"])[:200])
+        return wire.reading_of(head, content)
     except wire.Garbled as error:
         _logger.warning("reading_garbled", error=str(error))
         raise refusal("damaged") from None

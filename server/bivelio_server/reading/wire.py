@@ -50,15 +50,26 @@ def _page_fields(page: Page) -> list[Any]:
     return [page.number, page.width, page.height, page.source, page.rotation, words]
 
 
-def refusal_head(constraint: str, values: dict[str, Any]) -> Head:
-    return {"refused": constraint, "values": values}
+def refusal_head(constraint: str, values: dict[str, Any], cause: str | None = None) -> Head:
+    """`cause` is for the operator's log."""
+    return {"refused": constraint, "values": values, "cause": cause}
 
 
-def reading_of(reply: bytes) -> Reading:
-    """The reading in a whole reply. Raises Unreadable if it is a refusal, Garbled if it is neither."""
+def split(reply: bytes) -> tuple[Head, memoryview]:
+    """The head of a whole reply, and the bytes that follow it. Raises Garbled."""
+    length = int.from_bytes(reply[:LENGTH], "big")
     try:
-        length = int.from_bytes(reply[:LENGTH], "big")
         head = orjson.loads(reply[LENGTH : LENGTH + length])
+    except ValueError:
+        raise Garbled("no JSON") from None
+    if not isinstance(head, dict):
+        raise Garbled("no object")
+    return head, memoryview(reply)[LENGTH + length :]
+
+
+def reading_of(head: Head, content: memoryview) -> Reading:
+    """Raises Unreadable if it is a refusal, Garbled if it is neither."""
+    try:
         if "refused" in head:
             raise _refusal_of(head)
         return Reading(
@@ -66,7 +77,7 @@ def reading_of(reply: bytes) -> Reading:
             page_count=int(head["page_count"]),
             pages=[_page_of(fields) for fields in head["pages"]],
             text=str(head["text"]),
-            attachments=_attachments_of(head["attachments"], memoryview(reply)[LENGTH + length :]),
+            attachments=_attachments_of(head["attachments"], content),
             engine=str(head["engine"]),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:

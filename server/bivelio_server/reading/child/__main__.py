@@ -2,6 +2,8 @@
 
 import os
 import sys
+import traceback
+from pathlib import Path
 
 import orjson
 
@@ -43,7 +45,15 @@ def _outcome(task: Task) -> list[bytes]:
         return [wire.framed(wire.refusal_head("max_memory", {}))]
     except RecursionError:
         return [wire.framed(wire.refusal_head("max_depth", {}))]
+    except Exception as error:  # noqa: BLE001 - whatever a library makes of a hostile file, the answer is a refusal
+        return [wire.framed(wire.refusal_head("damaged", {}, _place_of(error)))]
     return _reply(reading, task.limits)
+
+
+def _place_of(error: Exception) -> str:
+    """For the log: where it happened, and nothing of what is in the file."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(last.filename).name}:{last.lineno}"
 
 
 def _reply(reading: Reading, limits: Limits) -> list[bytes]:

@@ -17,7 +17,6 @@ from bivelio_server.reading.child.task import Task, check_text, refuse
 from bivelio_server.reading.child.texts import text_of
 from bivelio_server.reading.port import Attachment, Limits, Page, Reading
 
-MIME_TYPE: Final = "application/pdf"
 ENGINE: Final = "pdfium"
 #: Seconds of processor for opening or reading a page, which take milliseconds, and for OCR of one.
 _SECONDS: Final = 4
@@ -43,7 +42,7 @@ class _ReadPage:
     engine: str
 
 
-def read(task: Task) -> Reading:
+def read(task: Task, mime_type: str) -> Reading:
     allow_processor_time(_SECONDS)
     document = _opened(task.content)
     _check_pages(document, task.limits)
@@ -56,7 +55,7 @@ def read(task: Task) -> Reading:
         check_text(characters)
     allow_processor_time(_SECONDS)
     return Reading(
-        mime_type=MIME_TYPE,
+        mime_type=mime_type,
         page_count=len(document),
         pages=[each.page for each in read_pages],
         text="\n\n".join(each.text for each in read_pages).strip(),
@@ -89,7 +88,7 @@ def _check_pages(document: pypdfium2.PdfDocument, limits: Limits) -> None:
 
 def _longest_side(document: pypdfium2.PdfDocument, index: int) -> float:
     try:
-        return max(document.get_page_size(index))
+        return float(max(document.get_page_size(index)))
     except pypdfium2.PdfiumError:
         refuse("damaged")
 
