@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import NamedTuple, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, cast
 
 from bivelio_server.reading.child.task import Ocr
 from bivelio_server.reading.port import Word
 
-#: A page in grey: a numpy array of bytes, a row for each line of pixels.
-Image: TypeAlias = object
+if TYPE_CHECKING:  # whoever needs no OCR needs no numpy either
+    import numpy as np
+    from numpy.typing import NDArray
+
+#: A page in grey: a row for each line of pixels.
+Image: TypeAlias = "NDArray[np.uint8]"
 
 
 class SeenLine(NamedTuple):
