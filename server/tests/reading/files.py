@@ -1,9 +1,12 @@
 """Files as tests need them: good ones, and what people and attackers make of them."""
 
 import io
+import struct
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable
 
+from PIL import Image
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
@@ -73,3 +76,97 @@ def with_attachment(name: str, content: bytes) -> bytes:
         b"<</Type/Filespec/F(%s)/UF(%s)/EF<</F 5 0 R>>>>" % (name.encode(), name.encode()),
         stream(content, b"/Type/EmbeddedFile/Params<</Size %d>>" % len(content)),
     )
+
+
+def zipped(entries: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+SHEET = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
+LINKS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+ODF = "urn:oasis:names:tc:opendocument:xmlns"
+
+
+def office(main: str, parts: dict[str, str], kind: str) -> bytes:
+    """An OOXML file whose main part is `main`, of so much of a content type."""
+    content_type = f"application/vnd.openxmlformats-officedocument.{kind}.main+xml"
+    entries = {
+        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/{main}" ContentType="{content_type}"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{RELATIONS}"><Relationship Id="r1" Type="{LINKS}/officeDocument"'
+        f' Target="{main}"/></Relationships>',
+        **parts,
+    }
+    return zipped({name: content.encode() for name, content in entries.items()})
+
+
+def docx(*paragraphs: str) -> bytes:
+    body = "".join(f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>" for text in paragraphs)
+    document = f'<w:document xmlns:w="{WORD}"><w:body>{body}</w:body></w:document>'
+    return office("word/document.xml", {"word/document.xml": document}, "wordprocessingml.document")
+
+
+def xlsx(*rows: tuple[str, ...]) -> bytes:
+    lines = "".join(
+        "<row>" + "".join(f'<c t="inlineStr"><is><t>{cell}</t></is></c>' for cell in row) + "</row>" for row in rows
+    )
+    return office(
+        "xl/workbook.xml",
+        {
+            "xl/workbook.xml": f'<workbook xmlns="{SHEET}" xmlns:r="{LINKS}"><sheets><sheet name="Gastos" sheetId="1"'
+            ' r:id="r1"/></sheets></workbook>',
+            "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{RELATIONS}"><Relationship Id="r1"'
+            f' Type="{LINKS}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+            "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{SHEET}"><sheetData>{lines}</sheetData></worksheet>',
+        },
+        "spreadsheetml.sheet",
+    )
+
+
+def pptx(text: str) -> bytes:
+    drawing = "http://schemas.openxmlformats.org/drawingml/2006/main"
+    show = "http://schemas.openxmlformats.org/presentationml/2006/main"
+    return office(
+        "ppt/presentation.xml",
+        {
+            "ppt/presentation.xml": f'<p:presentation xmlns:p="{show}" xmlns:r="{LINKS}"><p:sldIdLst>'
+            '<p:sldId id="256" r:id="r1"/></p:sldIdLst></p:presentation>',
+            "ppt/_rels/presentation.xml.rels": f'<Relationships xmlns="{RELATIONS}"><Relationship Id="r1"'
+            f' Type="{LINKS}/slide" Target="slides/slide1.xml"/></Relationships>',
+            "ppt/slides/slide1.xml": f'<p:sld xmlns:p="{show}" xmlns:a="{drawing}"><p:cSld><p:spTree><p:sp><p:txBody>'
+            f"<a:p><a:r><a:t>{text}</a:t></a:r></a:p></p:txBody></p:sp></p:spTree></p:cSld></p:sld>",
+        },
+        "presentationml.presentation",
+    )
+
+
+def odt(*paragraphs: str) -> bytes:
+    body = "".join(f"<text:p>{text}</text:p>" for text in paragraphs)
+    content = (
+        f'<office:document-content xmlns:office="{ODF}:office:1.0" xmlns:text="{ODF}:text:1.0"><office:body>'
+        f"<office:text>{body}</office:text></office:body></office:document-content>"
+    )
+    return zipped({"mimetype": b"application/vnd.oasis.opendocument.text", "content.xml": content.encode()})
+
+
+def image(size: tuple[int, int] = (40, 30), form: str = "PNG", **options: object) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", size, 255).save(out, form, **options)
+    return out.getvalue()
+
+
+def png_of(width: int, height: int) -> bytes:
+    """A few bytes that say that they are that many pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")

@@ -12,7 +12,8 @@ from bivelio_server.reading.port import Reading
 _MODULES: Final[Mapping[str, str]] = {
     "application/pdf": "pdf",
     **dict.fromkeys(("image/png", "image/jpeg", "image/tiff", "image/webp"), "images"),
-    **dict.fromkeys((DOCX, XLSX, PPTX, ODT, ODS, RTF, HTML), "office"),
+    **dict.fromkeys((DOCX, XLSX, PPTX, ODT, ODS, RTF), "office"),
+    HTML: "html",
     EML: "mail",
     **dict.fromkeys((XML, JSON, CSV, PLAIN), "plain"),
 }

@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from typing import Final
 
-from bivelio_server.reading.child import office
+from bivelio_server.reading.child import html
 from bivelio_server.reading.child.sniffing import HTML
 from bivelio_server.reading.child.task import Task, check_text, refuse
 from bivelio_server.reading.child.texts import without_pages
@@ -37,7 +37,7 @@ def _body(message: EmailMessage) -> str:
     if part is None:
         return ""
     text = str(part.get_content())
-    return office.text_of(text.encode(), HTML) if part.get_content_type() == HTML else text
+    return html.text_of(text) if part.get_content_type() == HTML else text
 
 
 def _attachment(part: EmailMessage, number: int) -> Attachment:
