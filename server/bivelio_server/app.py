@@ -176,7 +176,6 @@ def compose_services(installation: Installation, clock: Clock | None = None) -> 
         storage=storage_of(settings),
         watches=Watches(database, WATCHED, at_once=max(1, settings.database_pool // 4)),
         reader=ChildReader(settings.ocr, at_once=settings.readers),
-        watches=Watches(database, WATCHED),
         streams=Streams(per_organization=settings.streams_per_organization, in_all=settings.streams),
     )
 

@@ -1,0 +1,1 @@
+"""Invoices and receipts: who billed whom for what, when, and how much."""
