@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bivelio_server.documents.fields.amounts import Amount
 from bivelio_server.documents.fields.document import Document
 from bivelio_server.documents.fields.found import REPEATED, SHAPE, UNRIVALLED, Found, doubted, found
 from bivelio_server.documents.fields.labels import Candidate, Reader
@@ -42,6 +43,15 @@ def chosen(candidates: Sequence[Candidate[Read]], *more: float) -> Found | None:
     item: Found | None = found(value, best.value.span, *checks, verified=len(places) > 1)
     item = item if not rivals or len(places) > len(rivals) else doubted(item, 0.8)
     return item if best.value.sure else doubted(item, AMBIGUOUS)
+
+
+def money_reader(document: Document) -> Reader[Amount]:
+    """The first amount of money of a place."""
+
+    def read(segment: Segment, start: int) -> Amount | None:
+        return next((amount for amount in document.amounts_at(segment, start) if amount.money), None)
+
+    return read
 
 
 def date_reader(document: Document) -> Reader[Read]:

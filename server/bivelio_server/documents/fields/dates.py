@@ -25,10 +25,10 @@ _MONTHS: Final = (
     ("noviembre", "november", "novembro", "novembre"),
     ("diciembre", "december", "dezembro", "desembre", "decembre", "dezember"),
 )
-_MONTH_OF: Final = {name: number for number, names in enumerate(_MONTHS, 1) for name in names} | {
+MONTH_OF: Final = {name: number for number, names in enumerate(_MONTHS, 1) for name in names} | {
     name[:3]: number for number, names in enumerate(_MONTHS, 1) for name in names if name[:3] not in ("jui", "mar")
 } | {"mar": 3, "sept": 9, "jun": 6, "jul": 7}  # fmt: skip
-_NAME: Final = "|".join(sorted(_MONTH_OF, key=len, reverse=True))
+_NAME: Final = "|".join(sorted(MONTH_OF, key=len, reverse=True))
 
 _ISO: Final = re.compile(r"(?<![\d/.-])(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?![\d/])")
 _NUMERIC: Final = re.compile(r"(?<![\d/.-])(\d{1,2})\s?([/.-])\s?(\d{1,2})\s?\2\s?(\d{4}|\d{2})(?![\d/]|[.,-]\d)")
@@ -61,7 +61,7 @@ def dates_in(segment: Segment, order: DayFirst) -> Iterator[Dated]:
     """The dates of a segment from left to right. With `order` unknown, what may be read in two ways is read day first
     and is not `sure`."""
     seen: list[tuple[int, int]] = []
-    for start, end, value, sure in sorted(_matches(segment.plain, order), key=lambda match: (match[0], -match[1])):
+    for start, end, value, sure in sorted(matches(segment.plain, order), key=lambda match: (match[0], -match[1])):
         if not any(start < other_end and end > other_start for other_start, other_end in seen):
             seen.append((start, end))
             yield Dated(value, segment.span(start, end), segment, start, end, sure)
@@ -69,7 +69,7 @@ def dates_in(segment: Segment, order: DayFirst) -> Iterator[Dated]:
 
 def parse(text: str, order: DayFirst = "day") -> date | None:
     """The first date in a text."""
-    for _, _, value, _ in sorted(_matches(fold(text), order)):
+    for _, _, value, _ in sorted(matches(fold(text), order)):
         return value
     return None
 
@@ -88,15 +88,16 @@ def day_order(sheet: Sheet, language: str | None) -> DayFirst:
     return "day" if votes["day"] or language not in ("en", None) else "unknown"
 
 
-def _matches(plain: str, order: DayFirst) -> Iterator[tuple[int, int, date, bool]]:
+def matches(plain: str, order: DayFirst) -> Iterator[tuple[int, int, date, bool]]:
+    """Where each date of a folded text begins and ends, what it is, and whether it can be read in no other way."""
     for match in _ISO.finditer(plain):
         yield from _valid(match, match[1], match[2], match[3], sure=True)
     for match in _NUMERIC.finditer(plain):
         yield from _numeric(match, order)
     for match in _NAMED.finditer(plain):
-        yield from _valid(match, match[3], str(_MONTH_OF[match[2]]), match[1], sure=True)
+        yield from _valid(match, match[3], str(MONTH_OF[match[2]]), match[1], sure=True)
     for match in _MONTH_FIRST.finditer(plain):
-        yield from _valid(match, match[3], str(_MONTH_OF[match[1]]), match[2], sure=True)
+        yield from _valid(match, match[3], str(MONTH_OF[match[1]]), match[2], sure=True)
 
 
 def _numeric(match: re.Match[str], order: DayFirst) -> Iterator[tuple[int, int, date, bool]]:

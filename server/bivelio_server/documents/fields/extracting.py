@@ -3,13 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from bivelio_server.documents.fields.classifying import classify
+from bivelio_server.documents.fields.classifying import guess
 from bivelio_server.documents.fields.document import Document, open_document
 from bivelio_server.documents.fields.electronic import electronic_invoice
 from bivelio_server.documents.fields.found import Tree, plain
 from bivelio_server.documents.fields.found import fields as fields_of
 from bivelio_server.documents.fields.invoices.invoice import read_invoice
 from bivelio_server.documents.fields.invoices.receipt import read_receipt
+from bivelio_server.documents.fields.papers.contract import read_contract
+from bivelio_server.documents.fields.papers.deed import read_deed
+from bivelio_server.documents.fields.papers.identity import read_identity
+from bivelio_server.documents.fields.papers.payslip import read_payslip
+from bivelio_server.documents.fields.papers.statement import read_statement
 from bivelio_server.documents.fields.results import Extraction, Field, Source
 from bivelio_server.documents.fields.types import TYPES
 from bivelio_server.reading.port import Reading
@@ -17,6 +22,11 @@ from bivelio_server.reading.port import Reading
 _READERS: Final[Mapping[str, Callable[[Document], Tree]]] = {
     "invoice": read_invoice,
     "receipt": read_receipt,
+    "contract": read_contract,
+    "deed": read_deed,
+    "id_document": read_identity,
+    "payslip": read_payslip,
+    "bank_statement": read_statement,
 }
 #: Amounts say nothing without it, so it comes along with them.
 _WITH_AMOUNTS: Final = "currency"
@@ -36,8 +46,8 @@ def extract(
     electronic = electronic_invoice(reading) if document_type in (None, "invoice") else None
     if electronic is not None:
         return _result("invoice", electronic, fields, "xml")
-    known = document_type or classify(reading, tuple(TYPES)).label
     document = open_document(reading, language)
+    known = document_type or guess(document, tuple(TYPES)).label
     source: Source = "ocr" if document.sheet.by_ocr else "text"
     if known is None:
         return Extraction(None, 0.0, {}, (), source)

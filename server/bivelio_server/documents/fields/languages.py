@@ -1,6 +1,8 @@
 """Which of our four languages a document is in, by its commonest words.
 
-Documents have few sentences and many names, which mislead what looks at letters; words such as `de` that several of them share say nothing."""
+Documents have few sentences and many names, which mislead what looks at letters. Words such as `de`, which several of
+them share, say nothing.
+"""
 
 import re
 from typing import Final

@@ -165,6 +165,11 @@ def _name(
     return found(text, span, *checks, verified=len(same) > 1)
 
 
+def name_beside(document: Document, tax_id: TaxId) -> Found | None:
+    """The name in the block of a tax id."""
+    return _name(document, tax_id, (), ())
+
+
 def _weight(span: Span, tax_id: TaxId | None, by_id: Sequence[Span], by_label: Sequence[Span]) -> float:
     weight = 0.0
     if legal_form(fold(span.text)) is not None:

@@ -1,0 +1,1 @@
+"""Papers that are no invoices: contracts, deeds, identity documents, payslips, bank statements."""
