@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from random import Random
 
-from stdnum.es import cif, dni
+from stdnum.es import ccc, cif, dni
 from stdnum.iso7064 import mod_97_10
 
 STREETS = ("Calle Mayor", "Avda. de la Constitución", "C/ San Vicente", "Paseo de Gracia", "Plaza de España", "Calle del Pez",
@@ -72,7 +72,8 @@ def party(random: Random, company: bool | None = None) -> Party:
 
 
 def iban(random: Random) -> str:
-    account = "".join(str(random.randint(0, 9)) for _ in range(20))
+    bank, number = f"{random.randint(0, 99999999):08}", f"{random.randint(0, 9999999999):010}"
+    account = bank + ccc.calc_check_digits(f"{bank}00{number}") + number
     check = mod_97_10.calc_check_digits(account + "ES")
     return f"ES{check}{account}"
 

@@ -86,8 +86,8 @@ def _deed(known: Mapping[str, Plain], words: Mapping[str, str]) -> str:
 def _payslip(known: Mapping[str, Plain], words: Mapping[str, str]) -> str:
     net = _with(words["net"], _money(known, "net", words))
     return _sentence(
-        words["payslip"], _with(words["of"], known.get("employee.name")), _with(words["until"], known.get("period.end")),
-        f"{words['for']} {net}" if net else None,
+        words["payslip"], _with(words["of"], known.get("employee.name")),
+        _with(words["until"], known.get("period.end")), f"{words['for']} {net}" if net else None,
     )  # fmt: skip
 
 

@@ -13,7 +13,8 @@ Value = TypeVar("Value")
 #: How far below a label its value may stand, in heights of the label.
 _BELOW: Final = 3.2
 _ROWS_BELOW: Final = 3
-_AFTER_LABEL: Final = re.compile(r"[\s:.\-–#=>]*")
+#: A label may explain itself: "Líquido a percibir (A − B):".
+_AFTER_LABEL: Final = re.compile(r"[\s:.\-–#=>]*(?:\([^)]{0,20}\)[\s:.]*)?")
 
 
 @dataclass(frozen=True, slots=True)

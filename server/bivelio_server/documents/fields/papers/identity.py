@@ -1,4 +1,4 @@
-"""Identity documents: DNI, NIE cards and passports; the machine-readable zone counts more than what is printed above."""
+"""Identity documents: DNI, NIE cards and passports. The machine-readable zone counts more than what is printed."""
 
 import re
 from typing import Final
@@ -15,14 +15,10 @@ from bivelio_server.documents.fields.papers import mrz
 _SURNAMES: Final = (label(r"(?:1er |primer )?apellidos?(?: ?/ ?(?:surnames?|cognoms?))?", r"surnames?", r"cognoms?"),)
 _NAMES: Final = (label(r"nombre(?: ?/ ?(?:name|nom|given names?))?", r"given names?", r"nom"),)
 _BIRTH: Final = (label(r"fecha de nacimiento(?: ?/ ?[a-z ]+)?", r"nacimiento", r"date of birth", r"data de naixement"),)
-_EXPIRY: Final = (label(r"valid[eo]z?(?: hasta)?(?: ?/ ?[a-z ]+)?", r"fecha de (?:caducidad|validez|expiracion)", r"caducidad",
+_EXPIRY: Final = (label(r"valid[eo]z?(?: hasta)?(?: ?/ ?[a-z ]+)?",
+                        r"fecha de (?:caducidad|validez|expiracion)", r"caducidad",
                         r"date of expiry",
                         r"valido hasta"),)  # fmt: skip
-_NUMBER: Final = (
-    label(
-        r"(?:dni|nie|id)(?: n[uo]m\.?)?", r"num(?:ero)?\.?(?: de)?(?: soporte)?", r"passport no\.?", r"pasaporte n\.?o?"
-    ),
-)
 _WORD: Final = re.compile(r"[A-ZÁÉÍÓÚÜÑÇ][A-ZÁÉÍÓÚÜÑÇ' -]+")
 
 

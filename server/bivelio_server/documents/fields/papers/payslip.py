@@ -27,16 +27,16 @@ from bivelio_server.documents.fields.layout import Segment
 from bivelio_server.documents.fields.names import name_in
 from bivelio_server.documents.fields.rounding import near
 
-_GROSS: Final = (label(r"(?:a\.?\s)?total devengad[oa]s?", r"total devengos", r"total bruto", r"salario bruto", r"gross pay",
-                       r"total meritat"),
+_GROSS: Final = (label(r"(?:a\.?\s)?total devengad[oa]s?", r"total devengos", r"total bruto", r"salario bruto",
+                       r"gross pay", r"total meritat"),
                  label(r"devengado|bruto", strength=0.7))  # fmt: skip
 _DEDUCTIONS: Final = (
     label(
         r"(?:b\.?\s)?total a deducir", r"total deducciones", r"total deducido", r"total deductions", r"total a deduir"
     ),
 )
-_NET: Final = (label(r"liquido (?:total )?a percibir", r"total liquido", r"neto a percibir", r"net pay", r"liquid a percebre",
-                     r"importe neto"),
+_NET: Final = (label(r"liquido (?:total )?a percibir", r"total liquido", r"neto a percibir", r"net pay",
+                     r"liquid a percebre", r"importe neto"),
                label(r"liquido|neto", strength=0.7))  # fmt: skip
 _EMPLOYEE: Final = (
     label(r"trabajador(?:/a|a)?", r"empleado(?:/a)?", r"employee", r"nombre(?: y apellidos)?", r"treballador(?:/a)?"),
