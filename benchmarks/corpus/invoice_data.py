@@ -94,6 +94,8 @@ def truth(data: Invoice, *, quantities: bool = True, line_rates: bool = True) ->
         "date": data.date.isoformat(),
         "total": data.total,
         "currency": "EUR",
+        "subtotal": data.base,
+        "withholding": data.withheld or None,
         "issuer": {"name": data.issuer.name, "nif": data.issuer.nif},
         "recipient": {"name": data.recipient.name, "nif": data.recipient.nif},
         "line_items": [
