@@ -31,7 +31,7 @@ MONTH_OF: Final = {name: number for number, names in enumerate(_MONTHS, 1) for n
 _NAME: Final = "|".join(sorted(MONTH_OF, key=len, reverse=True))
 
 _ISO: Final = re.compile(r"(?<![\d/.-])(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?![\d/])")
-_NUMERIC: Final = re.compile(r"(?<![\d/.-])(\d{1,2})\s?([/.-])\s?(\d{1,2})\s?\2\s?(\d{4}|\d{2})(?![\d/]|[.,-]\d)")
+_NUMERIC: Final = re.compile(r"(?<![\d/.-])(\d{1,2})(\s?/\s?|[.-])(\d{1,2})\2(\d{4}|\d{2})(?![\d/]|[.,-]\d)")
 _NAMED: Final = re.compile(
     rf"(?<!\d)(\d{{1,2}})(?:\.|o|st|nd|rd|th)?[\s/.-]{{0,2}}(?:de\s|d'|of\s|del\s)?\s?({_NAME})\b\.?,?[\s/.-]{{0,2}}"
     r"(?:de\s|del\s|d')?\s?(\d{4}|\d{2})(?!\d)"

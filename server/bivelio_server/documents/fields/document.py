@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
 
 from bivelio_server.documents.fields.amounts import Amount, Mark, amounts_in, decimal_mark
 from bivelio_server.documents.fields.dates import Dated, DayFirst, dates_in, day_order
@@ -10,6 +12,8 @@ from bivelio_server.documents.fields.languages import detect
 from bivelio_server.documents.fields.layout import Segment, Sheet, lay_out
 from bivelio_server.documents.fields.tax_ids import TaxId, tax_ids_in
 from bivelio_server.reading.port import Reading
+
+_MAX_IDS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +46,5 @@ def open_document(reading: Reading, language: str | None = None) -> Document:
     amounts: dict[int, list[Amount]] = defaultdict(list)
     for segment in sheet.segments:
         amounts[segment.row].extend(amounts_in(segment, mark))
-    ids = [tax_id for segment in sheet.segments for tax_id in tax_ids_in(segment)]
+    ids = list(islice((tax_id for segment in sheet.segments for tax_id in tax_ids_in(segment)), _MAX_IDS))
     return Document(sheet, spoken, mark, day_order(sheet, spoken), amounts, ids)

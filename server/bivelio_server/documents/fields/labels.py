@@ -80,7 +80,7 @@ def _at(
 
 def below(sheet: Sheet, segment: Segment, reach: float = _BELOW, rows: int = _ROWS_BELOW) -> Iterator[Segment]:
     """Segments under this one, the nearest first."""
-    for other_row in sheet.rows[_index(sheet, segment) + 1 :][:rows]:
+    for other_row in sheet.after(segment, rows):
         for other in other_row:
             gap = other.box.y0 - segment.box.y1
             if other.page == segment.page and gap < reach * segment.height and overlap(segment, other) > 0:
@@ -91,18 +91,3 @@ def overlap(one: Segment, other: Segment) -> float:
     """How much of the narrower of the two stands over the other, from 0 to 1; negative is the gap between them."""
     shared = min(one.box.x1, other.box.x1) - max(one.box.x0, other.box.x0)
     return shared / max(min(one.box.x1 - one.box.x0, other.box.x1 - other.box.x0), 1.0)
-
-
-def _index(sheet: Sheet, segment: Segment) -> int:
-    low, high = 0, len(sheet.rows)
-    while low < high:
-        middle = (low + high) // 2
-        if sheet.rows[middle][0].row < segment.row:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-def best(candidates: Sequence[Candidate[Value]]) -> Candidate[Value] | None:
-    return max(candidates, key=lambda candidate: candidate.strength, default=None)

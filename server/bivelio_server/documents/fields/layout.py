@@ -15,6 +15,9 @@ WIDE_GAP: Final = 1.25
 #: Places of a text without places: every character is as wide and every line as high as these.
 CHARACTER_WIDTH: Final = 5.0
 LINE_HEIGHT: Final = 12.0
+_MAX_LINES: Final = 5_000
+_MAX_LINE: Final = 2_000
+_MAX_WORDS: Final = 60_000
 _COLUMN_BREAK: Final = re.compile(r"\t+| {3,}|\s*\|\s*")
 _LIKE_ASCII: Final = str.maketrans({"º": "o", "°": "o", "ª": "a", "’": "'", "´": "'", "–": "-", "—": "-", "−": "-"})
 
@@ -72,6 +75,15 @@ class Sheet:
         for row in self.rows:
             yield from row
 
+    def after(self, segment: Segment, count: int) -> Sequence[tuple[Segment, ...]]:
+        """The rows that follow the one of a segment."""
+        following = bisect_right(self.rows, segment.row, key=lambda row: row[0].row)
+        return self.rows[following : following + count]
+
+    def row_of(self, segment: Segment) -> int:
+        """At which place in `rows` its row is."""
+        return bisect_right(self.rows, segment.row, key=lambda row: row[0].row) - 1
+
     @property
     def by_ocr(self) -> bool:
         return any(segment.by_ocr for segment in self.segments)
@@ -90,8 +102,10 @@ def lay_out(reading: Reading, pages: int = 50) -> Sheet:
     rows: list[tuple[Segment, ...]] = []
     widths: dict[int, float] = {}
     for page in list(reading.pages)[:pages]:
+        if len(rows) > _MAX_LINES:
+            break
         placed = any(word.box.x1 > word.box.x0 for word in page.words)
-        words = [part for word in page.words for part in _split(word)] if placed else []
+        words = [part for word in page.words[:_MAX_WORDS] for part in _split(word)] if placed else []
         for group in _rows(words):
             rows.append(tuple(_segments(group, page, len(rows), placed=True)))
         widths[page.number] = page.width
@@ -177,10 +191,10 @@ def _segment(words: Sequence[Word], page: Page, row: int, *, placed: bool) -> Se
 
 def _lines(text: str) -> Iterator[tuple[int, list[Word]]]:
     """Lines of a text, with places as if it had been typed."""
-    for number, line in enumerate(text.splitlines()):
+    for number, line in enumerate(text.splitlines()[:_MAX_LINES]):
         words: list[Word] = []
         column = 0.0
-        for part in _COLUMN_BREAK.split(line):
+        for part in _COLUMN_BREAK.split(line[:_MAX_LINE]):
             for piece in part.split():
                 right = column + len(piece) * CHARACTER_WIDTH
                 words.append(Word(piece, Box(column, number * LINE_HEIGHT, right, (number + 0.8) * LINE_HEIGHT)))

@@ -19,8 +19,6 @@ _FORMS: Final = (
                 r"|corp|sdn\.? bhd)"
                 r"\b\.?"), None),
 )  # fmt: skip
-#: Forms that say so only at the end of a name.
-_FORM_END: Final = re.compile(r"(?:[\s,(]|^)(?P<form>[a-z.\s]{2,8}?)[\s)]*$")
 _ADDRESS: Final = re.compile(
     r"^(?:c/|c\.|calle|cl\.?\s|avda|av\.|avenida|avinguda|plaza|pza|pl\.|placa|paseo|pg\.|passeig"
     r"|p\.?\s?o\s|pol\b|pol\.|poligono"
@@ -37,7 +35,9 @@ _NO_NAME: Final = re.compile(
     r"|\bticket\b|\bvencimiento\b"
     r"|\bregistro mercantil\b|\btomo\b|\bcp\b|\bc\.p\.|\bprovincia\b|\bpais\b|\bespana\b$|\bspain\b$"
     r"|\bforma de pago\b|\brecibo\b"
-    r"|\bdescripcion\b|\bconcepto\b|\bcantidad\b|\bprecio\b|\boriginal\b|\bduplicado\b|\bcopia\b"
+    r"|\btrabajador\b|\bempresa\b$|\bempleado\b|\bemployee\b|\bemployer\b|^nombre\b|^(?:iban|btw|ustid|tva"
+    r"|mwst|igic)$|\bdescripcion\b|\bconcepto\b|\bcantidad\b|\bprecio\b|\boriginal\b|\bduplicado\b"
+    r"|\bcopia\b"
     r"|\bdireccion\b|\bdomicilio\b"
 )
 _POSTCODE: Final = re.compile(r"(?<!\d)\d{5}(?!\d)|\b\d{4}-\d{3}\b")

@@ -20,7 +20,8 @@ NUMBER_LABELS: Final = (
     label(rf"{_NO}\s?(?:de\s|da\s)?(?:la\s)?(?:{_INVOICE}|documento)", rf"{_INVOICE}\s?(?:[-:]\s?)?{_NO}",
           r"invoice (?:number|id|reference)", r"numero\s?:?\s?(?:de\s)?(?:factura|fatura|ticket)",
           r"(?:codigo|referencia) (?:de )?factura", rf"factura[- ]recibo\s?{_NO}?", rf"nota de (?:cargo|abono) {_NO}",
-          rf"rechnungs?(?:nr|nummer)\.?|factuurnummer|facture {_NO}|numero de facture"),
+          r"(?:document|receipt|bill) (?:no|number)\.?", rf"rechnungs?(?:nr|nummer)\.?|factuurnummer"
+                                                         rf"|facture {_NO}|numero de facture"),
     label(rf"{_INVOICE}(?=\s?:|\s+[a-z]{{0,5}}[-/]?\d)", r"serie y numero", strength=0.85),
     label(r"(?:n\.\s?o|n o|no|num|numero|number)\s?[.:]", r"numero|documento", strength=0.6),
 )  # fmt: skip

@@ -202,7 +202,7 @@ def _names_by_label(sheet: Sheet, label: Segment, stops: Sequence[Segment]) -> I
 
 def _right_and_below(sheet: Sheet, label: Segment) -> Iterator[Segment]:
     if label.plain.rstrip().endswith(":"):
-        row = next(row for row in sheet.rows if row[0].row == label.row)
+        row = sheet.rows[sheet.row_of(label)]
         after = [one for one in row if one.box.x0 > label.box.x1]
         yield from after[:1]
     yield from below(sheet, label, reach=4.0)
@@ -210,10 +210,11 @@ def _right_and_below(sheet: Sheet, label: Segment) -> Iterator[Segment]:
 
 def _names_by_id(sheet: Sheet, tax_id: TaxId, stops: Sequence[Segment]) -> list[Span]:
     """Names in the lines of the tax id's block, from the top; those on its own line first."""
+    # A single word beside a person's number is what they do, or the town; people have two names at least.
     same_line = name_in(tax_id.segment, 0, _before_label(tax_id))
     block = list(_block(sheet, tax_id.segment, stops))
-    names = [span for one in block if (span := name_in(one)) is not None]
-    return ([same_line] if same_line is not None else []) + names
+    names = [same_line, *(name_in(one) for one in block)]
+    return [span for span in names if span is not None and (tax_id.kind != "person" or " " in span.text)]
 
 
 def _before_label(tax_id: TaxId) -> int:
@@ -235,7 +236,7 @@ def _block(sheet: Sheet, segment: Segment, stops: Sequence[Segment]) -> list[Seg
 
 def _neighbours(sheet: Sheet, segment: Segment, stops: Sequence[Segment], step: int) -> list[Segment]:
     lines: list[Segment] = []
-    position = next(index for index, row in enumerate(sheet.rows) if row[0].row == segment.row) + step
+    position = sheet.row_of(segment) + step
     current = segment
     misses = 0
     while 0 <= position < len(sheet.rows) and len(lines) < _BLOCK_LINES and misses < 3:

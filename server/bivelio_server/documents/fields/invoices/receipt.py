@@ -62,9 +62,11 @@ def _total(document: Document, result: Sums) -> Found | None:
     amount = result.total.amount
     value = amount.value
     paid, change = _amount_by(document, _PAID), _amount_by(document, _CHANGE)
-    paid_holds = paid is not None and change is not None and near(paid.value - change.value, value)
-    items_hold = len(rows := list(_priced_rows(document))) > 1 and near(_sum(rows), value)
-    if paid_holds or items_hold:
+    rows = list(_priced_rows(document))
+    holds = len(rows) > 1 and near(_sum(rows), value)
+    if paid is not None and change is not None:
+        holds = near(paid.value - change.value, value)
+    if holds:
         return found(value, amount.span, LABEL_BESIDE, ARITHMETIC if result.alone else 0.85, verified=True)
     return item
 

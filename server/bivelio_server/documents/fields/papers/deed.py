@@ -23,7 +23,7 @@ _PROTOCOL: Final = (
     re.compile(r"(?:numero de protocolo|protocolo numero|protocolo n\.?o?\.?|protocolo)\s*:?\s*(\d[\d.]*)"),
     re.compile(r"(?:^|\s)numero:?\s+(?:[a-z ]{3,60}?\s*)?[(.\-]*\s*(\d[\d.]*)(?=[\s.)\-])"),
 )
-_PROTOCOL_WORDS: Final = re.compile(r"(?:^|\s)numero:?\s+((?:[a-z]+\s?){1,8}?)[.\-]")
+_PROTOCOL_WORDS: Final = re.compile(r"(?:^|\s)numero:?\s+([a-z]+(?:\s[a-z]+){0,7})\s?[.\-]")
 _PLACE: Final = re.compile(r"\ben\s+([a-z][a-z' ]{2,40}?),?\s+(?:mi residencia|a\s+[a-z]+(?: y [a-z]+)? de)")
 
 

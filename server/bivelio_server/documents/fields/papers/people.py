@@ -17,7 +17,7 @@ _ID: Final = re.compile(
 )
 _TITLE: Final = r"(?:d\.|don|dna\.|dona|d\.a|do\.a|dn\.|sr\.|sra\.|mr\.?|mrs\.?|ms\.?)"
 _PERSON: Final = re.compile(
-    rf"(?<![a-z]){_TITLE}\s+((?:[a-z'·-]+\s?){{2,6}}?)(?=\s?,|\s+con\s|\s+mayor|\s+provist|\s+titular|\s+\("
+    rf"(?<![a-z]){_TITLE}\s+([a-z'·-]+(?:\s[a-z'·-]+){{1,5}}?)(?=\s?,|\s+con\s|\s+mayor|\s+provist|\s+titular|\s+\("
     rf"|\s+en\s|\s+holder|\s+with|\.)"
 )
 _COMPANY: Final = re.compile(
