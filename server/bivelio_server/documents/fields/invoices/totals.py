@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations, product
-from typing import Final
+from typing import Final, TypeVar
 
 from bivelio_server.documents.fields.amounts import Amount
 from bivelio_server.documents.fields.document import Document
@@ -13,10 +13,13 @@ from bivelio_server.documents.fields.invoices.roles import Labelled, Role, is_mo
 from bivelio_server.documents.fields.layout import Segment
 from bivelio_server.documents.fields.rounding import cents, near
 
+Item = TypeVar("Item")
+
 _TAX_WORDS: Final = re.compile(r"\b(?:i\.?v\.?a|vat|igic|tax|tipo|btw|tva|r\.?e)\b")
 #: Rates of Spain, its islands and Portugal. A pair that no printed percentage tells of must have one of the first.
 _COMMON_RATES: Final = tuple(Decimal(rate) for rate in ("21", "10", "4"))
 _RATES: Final = (*_COMMON_RATES, *(Decimal(rate) for rate in ("5", "7", "7.5", "13", "23")))
+_SURCHARGE_RATES: Final = tuple(Decimal(rate) for rate in ("5.2", "1.4", "0.5", "1.75"))
 _MAX_PAIRS: Final = 9
 #: Sums stand near the end, on some invoices at the head; between them there may be thousands of amounts.
 _MAX_ENDS: Final = 40
@@ -49,16 +52,12 @@ class Sums:
 
 def sums(document: Document, first_row: int, items_sum: Decimal | None) -> Sums:
     """`first_row` is where the sums begin at the earliest, after the items."""
-    roles = list(labelled_amounts(document, first_row))
+    roles: Sequence[Labelled] = list(labelled_amounts(document, first_row))
     if not any(one.role == "total" for one in roles):
         roles = list(labelled_amounts(document, 0))
-    everything = [
-        amount
-        for row, amounts in document.amounts.items()
-        for amount in amounts
-        if row >= first_row and is_money(amount)
-    ]
-    money = everything if len(everything) <= 2 * _MAX_ENDS else everything[:_MAX_ENDS] + everything[-_MAX_ENDS:]
+    roles = _ends(roles)
+    later = (amounts for row, amounts in document.amounts.items() if row >= first_row)
+    money = _ends([amount for amounts in later for amount in amounts if is_money(amount)])
     solutions = list(_solutions(document, roles, money, items_sum))
     if solutions:
         return _best(solutions)
@@ -67,6 +66,10 @@ def sums(document: Document, first_row: int, items_sum: Decimal | None) -> Sums:
     withheld = next((one for one in roles if one.role == "withholding"), None)
     alone = len({one.amount.value for one in totals if one.strength >= totals[-1].strength}) == 1 if totals else False
     return Sums(totals[-1] if totals else None, holds=False, alone=alone, base=base, withholding=withheld)
+
+
+def _ends(items: Sequence[Item]) -> Sequence[Item]:
+    return items if len(items) <= 2 * _MAX_ENDS else [*items[:_MAX_ENDS], *items[-_MAX_ENDS:]]
 
 
 def _rank(one: Labelled) -> tuple[float, Decimal]:
@@ -123,7 +126,7 @@ def _extras(roles: Sequence[Labelled]) -> tuple[list[Labelled | None], list[Deci
 def _sums_of(roles: Sequence[Labelled], role: Role) -> list[Decimal]:
     """Nothing, or any of a role's amounts together: there is a surcharge for each rate, and rates look like amounts."""
     amounts = {id(one.amount): abs(one.amount.value) for one in roles if one.role == role and one.amount.value}
-    values = list(amounts.values())[:_MAX_EXTRAS]
+    values = [value for value in amounts.values() if value not in _SURCHARGE_RATES][:_MAX_EXTRAS]
     sums = (sum(chosen, Decimal(0)) for size in range(len(values) + 1) for chosen in combinations(values, size))
     return list(dict.fromkeys(sums))
 
@@ -138,8 +141,9 @@ def _untaxed(
     items_sum: Decimal | None,
 ) -> Iterator[tuple[float, Sums]]:
     """Exempt: what the items add up to, or a base that is no more than the total again, is the total."""
+    retentions, _, _ = _extras(roles)
     for total in totals:
-        for retained in _extras(roles)[0]:
+        for retained in retentions:
             gross = total.amount.value + _size(retained)
             bases = [one.amount for one in roles if one.role == "base" and one.amount.value == gross]
             agree = _agree(gross, items_sum)
