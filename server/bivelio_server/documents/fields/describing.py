@@ -1,6 +1,7 @@
 """What a document is, in a label and a sentence."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
@@ -23,8 +24,10 @@ def classify(reading: Reading, categories: Sequence[str] | None = None) -> Class
     document = open_document(reading)
     if electronic_invoice(reading) is not None:
         label = "invoice" if categories is None or "invoice" in categories else None
-        said = summary(extract(reading, "invoice"), document)
-        return Classification(label, 1.0, "electronic", said, document.language, {"invoice": 1.0})
+        # The tags of XML are English, whatever the language of the invoice.
+        language = None if reading.text.lstrip("\ufeff \n\r\t").startswith("<") else document.language
+        said = summary(extract(reading, "invoice"), replace(document, language=language))
+        return Classification(label, 1.0, "electronic", said, language, {"invoice": 1.0})
     made = guess(document, categories)
     likeliest = max(made.scores, key=lambda label: made.scores[label])
     extraction = (

@@ -40,6 +40,10 @@ _NO_NAME: Final = re.compile(
     r"|\bcopia\b"
     r"|\bdireccion\b|\bdomicilio\b"
 )
+#: Even what has a legal form is none with these; "Cliente Uno S.L." is one.
+_NO_COMPANY: Final = re.compile(
+    r"@|www\.|https?:|\btel(?:f|efono|\.|:)|\bregistro mercantil\b|\biban\b|\bfecha\b|\btotal\b|:"
+)
 _POSTCODE: Final = re.compile(r"(?<!\d)\d{5}(?!\d)|\b\d{4}-\d{3}\b")
 _PREFIX: Final = re.compile(
     r"^(?:(?:nombre(?: y apellidos)?(?: o razon social)?|razon social|denominacion(?: social)?|empresa"
@@ -99,4 +103,5 @@ def _may_be_name(plain: str, has_form: bool) -> bool:
     digits = sum(character.isdigit() for character in plain)
     if letters < 3 or len(plain) > _MAX_NAME or digits > (4 if has_form else 2):
         return False
-    return not _ADDRESS.match(plain) and not _NO_NAME.search(plain) and not _POSTCODE.search(plain)
+    words = _NO_COMPANY if has_form else _NO_NAME
+    return not _ADDRESS.match(plain) and not words.search(plain) and not _POSTCODE.search(plain)

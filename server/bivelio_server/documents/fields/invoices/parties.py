@@ -72,7 +72,11 @@ def parties(document: Document) -> tuple[Tree, Tree]:
 
 
 def _labels(pattern: re.Pattern[str], segment: Segment) -> bool:
-    return pattern.search(segment.plain) is not None and _NOT_A_PARTY.search(segment.plain) is None
+    match = pattern.search(segment.plain)
+    if match is None or _NOT_A_PARTY.search(segment.plain) is not None:
+        return False
+    # "Proveedor: Uno S.L." is a label with its value, "Proveedor Uno S.L." a name.
+    return ":" in segment.plain[match.end() - 1 : match.end() + 2] or legal_form(segment.plain) is None
 
 
 def _usable(ids: Sequence[TaxId]) -> list[TaxId]:

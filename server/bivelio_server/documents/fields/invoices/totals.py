@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from bivelio_server.documents.fields.amounts import Amount
 from bivelio_server.documents.fields.document import Document
-from bivelio_server.documents.fields.invoices.roles import Labelled, Role, is_money, labelled_amounts
+from bivelio_server.documents.fields.invoices.roles import Labelled, is_money, labelled_amounts
 from bivelio_server.documents.fields.layout import Segment
 from bivelio_server.documents.fields.rounding import cents, near
 
@@ -19,7 +19,8 @@ _TAX_WORDS: Final = re.compile(r"\b(?:i\.?v\.?a|vat|igic|tax|tipo|btw|tva|r\.?e)
 #: Rates of Spain, its islands and Portugal. A pair that no printed percentage tells of must have one of the first.
 _COMMON_RATES: Final = tuple(Decimal(rate) for rate in ("21", "10", "4"))
 _RATES: Final = (*_COMMON_RATES, *(Decimal(rate) for rate in ("5", "7", "7.5", "13", "23")))
-_SURCHARGE_RATES: Final = tuple(Decimal(rate) for rate in ("5.2", "1.4", "0.5", "1.75"))
+#: Recargo de equivalencia, by the rate of the tax it goes with.
+_SURCHARGE_RATES: Final = {Decimal(21): Decimal("5.2"), Decimal(10): Decimal("1.4"), Decimal(4): Decimal("0.5")}
 _MAX_PAIRS: Final = 9
 #: Sums stand near the end, on some invoices at the head; between them there may be thousands of amounts.
 _MAX_ENDS: Final = 40
@@ -86,11 +87,12 @@ def _solutions(
         yield from _untaxed(totals, roles, items_sum)
     bases = {one.amount.value for one in roles if one.role == "base"}
     reachable = _by_value(totals)
+    retentions, outlays = _retentions(roles), _outlays(roles)
     for taxes in _sets(pairs):
         base = sum((tax.base.value for tax in taxes), Decimal(0))
         gross = base + sum((tax.amount.value for tax in taxes), Decimal(0))
         agree = _agree(base, items_sum)
-        for retained, surcharge, other in product(*_extras(roles)):
+        for retained, surcharge, other in product(retentions, _surcharges(taxes, roles), outlays):
             reached = gross - _size(retained) + surcharge + other
             for total in reachable.get(cents(reached), ()):
                 if near(reached, total.amount.value, _TOLERANCE):
@@ -117,18 +119,23 @@ def _sets(pairs: Sequence[Tax]) -> Iterator[tuple[Tax, ...]]:
                 yield chosen
 
 
-def _extras(roles: Sequence[Labelled]) -> tuple[list[Labelled | None], list[Decimal], list[Decimal]]:
-    """What may be retained, and what surcharges and outlays may add."""
+def _retentions(roles: Sequence[Labelled]) -> list[Labelled | None]:
+    """Nothing, or one of the amounts that may be retained."""
     retained = {abs(one.amount.value): one for one in roles if one.role == "withholding" and one.amount.value}
-    return [None, *list(retained.values())[:4]], _sums_of(roles, "surcharge"), _sums_of(roles, "other")
+    return [None, *list(retained.values())[:_MAX_EXTRAS]]
 
 
-def _sums_of(roles: Sequence[Labelled], role: Role) -> list[Decimal]:
-    """Nothing, or any of a role's amounts together: there is a surcharge for each rate, and rates look like amounts."""
-    amounts = {id(one.amount): abs(one.amount.value) for one in roles if one.role == role and one.amount.value}
-    values = [value for value in amounts.values() if value not in _SURCHARGE_RATES][:_MAX_EXTRAS]
-    sums = (sum(chosen, Decimal(0)) for size in range(len(values) + 1) for chosen in combinations(values, size))
-    return list(dict.fromkeys(sums))
+def _surcharges(taxes: Sequence[Tax], roles: Sequence[Labelled]) -> list[Decimal]:
+    """Nothing, or what the law adds to each of these taxes, if every one of those amounts is printed as a surcharge."""
+    printed = {abs(one.amount.value) for one in roles if one.role == "surcharge"}
+    due = [cents(tax.base.value * _SURCHARGE_RATES.get(tax.rate, Decimal(0)) / 100) for tax in taxes]
+    return [Decimal(0), sum(due, Decimal(0))] if printed and set(due) <= printed else [Decimal(0)]
+
+
+def _outlays(roles: Sequence[Labelled]) -> list[Decimal]:
+    """Nothing, any of the amounts paid for the customer, or all of them."""
+    values = list({id(one.amount): abs(one.amount.value) for one in roles if one.role == "other"}.values())
+    return list(dict.fromkeys([Decimal(0), *values[:_MAX_EXTRAS], sum(values[:_MAX_EXTRAS], Decimal(0))]))
 
 
 def _agree(base: Decimal, items_sum: Decimal | None) -> bool:
@@ -141,7 +148,7 @@ def _untaxed(
     items_sum: Decimal | None,
 ) -> Iterator[tuple[float, Sums]]:
     """Exempt: what the items add up to, or a base that is no more than the total again, is the total."""
-    retentions, _, _ = _extras(roles)
+    retentions = _retentions(roles)
     for total in totals:
         for retained in retentions:
             gross = total.amount.value + _size(retained)

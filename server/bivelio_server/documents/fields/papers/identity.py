@@ -7,7 +7,7 @@ from stdnum.es import dni, nie
 
 from bivelio_server.documents.fields.choosing import Read, chosen, date_reader
 from bivelio_server.documents.fields.document import Document
-from bivelio_server.documents.fields.found import CHECK_DIGIT, SHAPE, Found, Tree, found
+from bivelio_server.documents.fields.found import CHECK_DIGIT, LABEL_WEAK, SHAPE, Found, Tree, doubted, found
 from bivelio_server.documents.fields.labels import label, labelled
 from bivelio_server.documents.fields.layout import Segment
 from bivelio_server.documents.fields.papers import mrz
@@ -34,15 +34,15 @@ def _of_zone(zone: mrz.Zone) -> Tree:
     names = first if passport else last
     numbers, dates = (second, second) if passport else (first, second)
     return {
-        "kind": _checked(_kind(zone, personal), first, zone.whole, zone.whole),
+        "kind": _checked(_kind(zone, personal), first, None, zone.whole),
         "document_number": _checked(zone.number or None, numbers, zone.checks["number"], zone.whole),
         "id_number": _checked(personal, numbers, personal is not None, zone.whole),
         "surnames": _unchecked(zone.surnames, names),
         "name": _unchecked(zone.names, names),
-        "nationality": _checked(zone.nationality or None, second, zone.whole, zone.whole),
+        "nationality": _checked(zone.nationality or None, second, None, zone.whole),
         "birth_date": _checked(zone.birth, dates, zone.checks["birth"], zone.whole),
         "expiry_date": _checked(zone.expiry, dates, zone.checks["expiry"], zone.whole),
-        "sex": _checked(zone.sex, dates, False, zone.whole),
+        "sex": _checked(zone.sex, dates, None, zone.whole),
     }
 
 
@@ -59,12 +59,14 @@ def _personal_number(zone: mrz.Zone) -> str | None:
     return number if dni.is_valid(number) or nie.is_valid(number) else None
 
 
-def _checked(value: str | None, segment: Segment, own: bool, whole: bool) -> Found | None:
+def _checked(value: str | None, segment: Segment, own: bool | None, whole: bool) -> Found | None:
+    """`own` is None for what has no check digit of its own. One that fails is not made up for by that of the whole."""
     if value is None:
         return None
-    return found(
-        value, segment.span(), 0.5, CHECK_DIGIT if own else 0.0, CHECK_DIGIT if whole else 0.0, verified=own or whole
-    )
+    if own is False:
+        return doubted(found(value, segment.span(), LABEL_WEAK), LABEL_WEAK)
+    checks = (CHECK_DIGIT if own else 0.0, CHECK_DIGIT if whole else 0.0)
+    return found(value, segment.span(), LABEL_WEAK, *checks, verified=bool(own) or whole)
 
 
 def _unchecked(value: str, segment: Segment) -> Found | None:
