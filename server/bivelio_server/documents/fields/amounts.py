@@ -17,6 +17,8 @@ _AMOUNT: Final = re.compile(
     r"(?P<after>\s?(?:€|EUR|euros?\b|\$|USD|£|GBP|h\b|ud\b|uds\b|%))?(?P<trailing>\)|-(?!\d|\w))?(?![\w/:]|[.,-]\d)",
     re.IGNORECASE,
 )
+#: No amount of money has more; what has is a code.
+_MAX_DIGITS: Final = 18
 _CURRENCIES: Final = {"€": "EUR", "eur": "EUR", "euro": "EUR", "euros": "EUR", "$": "USD", "usd": "USD", "£": "GBP",
                       "gbp": "GBP", "rm": "MYR"}  # fmt: skip
 _CURRENCY: Final = re.compile(r"€|\beuros?\b|\beur\b|\$|\busd\b|£|\bgbp\b|\brm(?=\s?\d)", re.IGNORECASE)
@@ -73,7 +75,7 @@ def parse(text: str, mark: Mark = ",") -> Decimal | None:
     digits = text.replace(" ", "").replace("'", "")
     sign = "-" if digits[:1] in ("-", "−", "–") else ""
     digits = digits.lstrip("-−–")
-    if not re.fullmatch(r"\d[\d.,]*", digits):
+    if len(digits) > _MAX_DIGITS or not re.fullmatch(r"\d[\d.,]*", digits):
         return None
     for decimal in (mark, "." if mark == "," else ","):
         thousands = "." if decimal == "," else ","
@@ -91,16 +93,25 @@ def decimal_mark(sheet: Sheet) -> Mark:
     return "." if votes["."] > votes[","] else ","
 
 
-def currency(sheet: Sheet) -> tuple[str, Segment] | None:
-    """The currency that is named most often, and where first."""
+@dataclass(frozen=True, slots=True)
+class Currency:
+    """The currency that is named most often, how often, and where first; `alone` if no other is named."""
+
+    code: str
+    count: int
+    alone: bool
+    span: Span
+
+
+def currency(sheet: Sheet) -> Currency | None:
     counts: dict[str, int] = {}
-    places: dict[str, Segment] = {}
+    places: dict[str, Span] = {}
     for segment in sheet.segments:
         for match in _CURRENCY.finditer(segment.text):
             code = _CURRENCIES[match.group().lower()]
             counts[code] = counts.get(code, 0) + 1
-            places.setdefault(code, segment)
+            places.setdefault(code, segment.span(*match.span()))
     if not counts:
         return None
     code = max(counts, key=lambda code: counts[code])
-    return code, places[code]
+    return Currency(code, counts[code], len(counts) == 1, places[code])

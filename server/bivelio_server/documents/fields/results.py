@@ -1,5 +1,6 @@
 """What an extraction and a classification give."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -7,7 +8,7 @@ from bivelio_server.reading.port import Box
 
 #: A JSON value: numbers are `int` or `Decimal`, dates are ISO 8601 texts.
 Plain: TypeAlias = Any
-Source: TypeAlias = Literal["xml", "text", "ocr"]
+Source: TypeAlias = Literal["xml", "text", "ocr", "model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Extraction:
     document_type: str | None
     confidence: float
     extracted: dict[str, Plain]
-    fields: tuple[Field, ...]
+    fields: Sequence[Field]
     source: Source
 
 

@@ -9,7 +9,8 @@ from typing import Final
 from lxml import etree
 from stdnum.es import nif
 
-_MAX_DIGITS: Final = 40
+#: No amount of money has more.
+_MAX_DIGITS: Final = 18
 
 
 def each(node: etree._Element | None, path: str) -> Iterator[etree._Element]:
@@ -44,7 +45,7 @@ def content(node: etree._Element) -> str:
 
 def number(node: etree._Element | None, *paths: str) -> Decimal | None:
     value = text(node, *paths)
-    if value is None or len(value) > _MAX_DIGITS:
+    if value is None or not re.fullmatch(rf"[+-]?[0-9.]{{1,{_MAX_DIGITS}}}", value):
         return None
     try:
         parsed = Decimal(value)

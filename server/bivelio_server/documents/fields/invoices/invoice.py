@@ -9,6 +9,7 @@ from bivelio_server.documents.fields.found import (
     ARITHMETIC,
     LABEL_BESIDE,
     LABEL_WEAK,
+    REPEATED,
     SHAPE,
     UNRIVALLED,
     Found,
@@ -60,8 +61,8 @@ def money_of(document: Document) -> Found | None:
     named = currency(document.sheet)
     if named is None:
         return None
-    code, segment = named
-    return Found(code, 0.97, segment.page if segment.placed else None, segment.box if segment.placed else None)
+    checks = [LABEL_BESIDE, UNRIVALLED if named.alone else 0.0, REPEATED if named.count > 1 else 0.0]
+    return found(named.code, named.span, *checks, verified=named.count > 1)
 
 
 def line_items(items: Table, result: Sums) -> list[Tree]:

@@ -23,7 +23,7 @@ from bivelio_server.documents.fields.invoices.header import invoice_number, issu
 from bivelio_server.documents.fields.invoices.invoice import line_items, money_of, total
 from bivelio_server.documents.fields.invoices.items import table
 from bivelio_server.documents.fields.invoices.totals import Sums, Tax, sums
-from bivelio_server.documents.fields.layout import Segment, fold
+from bivelio_server.documents.fields.layout import Segment, Span, fold
 from bivelio_server.documents.fields.names import agrees, legal_form, name_in
 from bivelio_server.documents.fields.rounding import near, tidy
 
@@ -139,12 +139,17 @@ def _time(document: Document) -> Found | None:
 
 
 def _payment(document: Document) -> Found | None:
+    """Cards and telephones before cash: tills name that on every receipt."""
+    named: list[tuple[str, Span]] = []
     for method, pattern in (("card", _CARD), ("bizum", _BIZUM), ("cash", _CASH)):
-        for segment in document.sheet.segments:
-            match = pattern.search(segment.plain)
-            if match is not None:
-                return found(method, segment.span(*match.span()), 0.85)
-    return None
+        matches = ((segment, pattern.search(segment.plain)) for segment in document.sheet.segments)
+        place = next(((segment, match) for segment, match in matches if match is not None), None)
+        if place is not None:
+            named.append((method, place[0].span(*place[1].span())))
+    if not named:
+        return None
+    method, span = named[0]
+    return found(method, span, LABEL_BESIDE, UNRIVALLED if len(named) == 1 else 0.0)
 
 
 def _issuer(document: Document) -> Tree:

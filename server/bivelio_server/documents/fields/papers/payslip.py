@@ -8,7 +8,7 @@ from typing import Final
 
 from bivelio_server.documents.fields.amounts import Amount
 from bivelio_server.documents.fields.choosing import Read, chosen, money_reader
-from bivelio_server.documents.fields.dates import MONTH_OF
+from bivelio_server.documents.fields.dates import MONTH_OF, parse
 from bivelio_server.documents.fields.document import Document
 from bivelio_server.documents.fields.found import (
     ARITHMETIC,
@@ -106,15 +106,16 @@ def _read_name(segment: Segment, start: int) -> Read | None:
 def _period(document: Document) -> tuple[Found | None, Found | None]:
     for segment in document.sheet.segments:
         days = _DAYS.search(segment.plain)
-        if days is not None and (month := MONTH_OF.get(days[3])) is not None:
-            return _pair(
-                segment, days, date(int(days[4]), month, int(days[1])), date(int(days[4]), month, int(days[2])), 0.9
-            )
+        if days is not None:
+            start, end = (parse(f"{days[which]} {days[3]} {days[4]}") for which in (1, 2))
+            if start is not None and end is not None:
+                return _pair(segment, days, start, end, LABEL_BESIDE, UNRIVALLED)
         dates = document.dates(segment)
         if _RANGE.search(segment.plain) is not None and len(dates) >= 2:
-            start, end = dates[0], dates[1]
-            return found(start.iso, start.span, LABEL_BESIDE, UNRIVALLED), found(
-                end.iso, end.span, LABEL_BESIDE, UNRIVALLED
+            first, last = dates[0], dates[1]
+            return (
+                found(first.iso, first.span, LABEL_BESIDE, UNRIVALLED),
+                found(last.iso, last.span, LABEL_BESIDE, UNRIVALLED),
             )
     return _month(document)
 
@@ -125,10 +126,10 @@ def _month(document: Document) -> tuple[Found | None, Found | None]:
             month, year = MONTH_OF.get(match[1]), int(match[2])
             if month is not None:
                 last = calendar.monthrange(year, month)[1]
-                return _pair(segment, match, date(year, month, 1), date(year, month, last), 0.8)
+                return _pair(segment, match, date(year, month, 1), date(year, month, last), LABEL_BESIDE)
     return None, None
 
 
-def _pair(segment: Segment, match: re.Match[str], start: date, end: date, check: float) -> tuple[Found, Found]:
+def _pair(segment: Segment, match: re.Match[str], start: date, end: date, *checks: float) -> tuple[Found, Found]:
     span = segment.span(*match.span())
-    return found(start.isoformat(), span, check), found(end.isoformat(), span, check)
+    return found(start.isoformat(), span, *checks), found(end.isoformat(), span, *checks)
