@@ -142,6 +142,11 @@ class Settings(BaseSettings):
         return self.storage_dir or self.data_dir / "files"
 
     @property
+    def models_folder(self) -> Path:
+        """What the embedded models compute once, and could again."""
+        return self.data_dir / "models"
+
+    @property
     def worker_places(self) -> int:
         return self.worker_slots + max(1, self.worker_slots // 4)
 

@@ -1,0 +1,36 @@
+"""The port of language models by what this server carries."""
+
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from bivelio_server.ai.embedded.embedding import MODEL, embedder
+from bivelio_server.ai.port import (
+    Embedded,
+    NeedsGenerativeModel,
+    Prompt,
+    Reply,
+    TextDelta,
+    Usage,
+)
+
+
+class EmbeddedAI:
+    """`folder` keeps what is computed once. Making one costs nothing: the models are loaded when they are first used,
+    once for the process."""
+
+    engine = "embedded"
+    model = MODEL
+
+    def __init__(self, folder: Path) -> None:
+        self._embedder = embedder(folder.absolute())
+
+    async def complete(self, prompt: Prompt) -> Reply:  # noqa: ARG002  # the port's
+        raise NeedsGenerativeModel
+
+    def stream(self, prompt: Prompt) -> AsyncGenerator[TextDelta | Reply, None]:  # noqa: ARG002  # the port's
+        raise NeedsGenerativeModel
+
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Embedded:
+        encoded = await self._embedder.encode(texts, kind)
+        return Embedded(encoded.vectors.tolist(), MODEL, Usage(prompt=encoded.tokens))

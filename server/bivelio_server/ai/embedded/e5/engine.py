@@ -1,0 +1,45 @@
+"""What an engine of e5 is: texts in, vectors out, in steps between which others may have their turn."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol, TypeAlias
+
+from bivelio_server.ai.embedded.e5.weights import Floats
+
+Kind: TypeAlias = Literal["query", "passage"]
+#: The engine's return value, after a step for each batch.
+Steps: TypeAlias = Generator[None, None, "Encoded"]
+
+#: Texts that are computed together.
+BATCH: Final = 8
+#: What follows no longer changes what a text is about, and would be paid for in minutes.
+LONGEST_TEXT: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """`vectors` (texts, 384), each of unit length; `tokens` that were read in all."""
+
+    vectors: Floats
+    tokens: int
+
+
+class Engine(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    def encode(self, texts: Sequence[str], kind: Kind) -> Steps: ...
+
+
+def prefixed(text: str, kind: Kind) -> str:
+    """As the model was trained to be given it."""
+    return f"{kind}: {text[:LONGEST_TEXT]}"
+
+
+def finished(steps: Steps) -> Encoded:
+    """All steps at once."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # what a generator returns is typed nowhere else
