@@ -15,6 +15,7 @@ from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.context import EventDescription
 from bivelio_server.kit.door import insufficient_scope
 from bivelio_server.kit.errors import Problem, ValidationFailed
+from bivelio_server.kit.json_schema import schema_problems
 from bivelio_server.kit.operations import Catalogue, Operation
 from bivelio_server.kit.origin import Door
 from bivelio_server.kit.text import Text
@@ -44,7 +45,6 @@ from bivelio_server.workflows.definition import (
     walk_steps,
 )
 from bivelio_server.workflows.expressions import ExpressionError, references_of
-from bivelio_server.workflows.input_schema import schema_problems
 from bivelio_server.workflows.plain_values import value_problems
 from bivelio_server.workflows.reference_checking import (
     ERROR,

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from bivelio_server.kit.errors import ValidationFailed
+from bivelio_server.kit.json_schema import schema_problems
+from bivelio_server.kit.json_schema.limits import MAX_SUBSCHEMAS
 from bivelio_server.workflows.definition import Definition
-from bivelio_server.workflows.input_schema import check_input, schema_problems
-from bivelio_server.workflows.input_schema.limits import MAX_SUBSCHEMAS
+from bivelio_server.workflows.input_schema import check_input
 
 #: Ten times what it takes on a quiet machine.
 SECONDS = 1.0

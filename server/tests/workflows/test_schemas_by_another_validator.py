@@ -8,8 +8,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from bivelio_server.kit.errors import ValidationFailed
+from bivelio_server.kit.json_schema import schema_problems
 from bivelio_server.workflows.definition import Definition
-from bivelio_server.workflows.input_schema import check_input, schema_problems
+from bivelio_server.workflows.input_schema import check_input
 
 NAMES = st.sampled_from(["a", "b", "c", "name with space", "ñ"])
 NUMBERS = st.one_of(

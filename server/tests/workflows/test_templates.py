@@ -7,11 +7,11 @@ import pytest
 
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
+from bivelio_server.kit.json_schema import schema_problems
 from bivelio_server.kit.operations import Catalogue
 from bivelio_server.kit.text import Language
 from bivelio_server.workflows.checking import check_definition
 from bivelio_server.workflows.definition import Definition, StopStep, walk
-from bivelio_server.workflows.input_schema import schema_problems
 from bivelio_server.workflows.templates import TEMPLATES, Template, offered
 from tests.workflows.announced_operations import EVERYTHING, TODAY
 from tests.workflows.arranging import code_of, ended, instances, later, problems, reached, reacted

@@ -5,7 +5,7 @@ from typing import Protocol, cast
 
 import re2
 
-from bivelio_server.workflows.input_schema.limits import (
+from bivelio_server.kit.json_schema.limits import (
     MAX_PATTERN,
     PATTERN_MEMORY,
     PATTERN_STEPS,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Mapping
 from decimal import Context, Decimal
 from typing import Any, Final, TypeGuard
 
-from bivelio_server.workflows.input_schema.limits import VALUE_STEPS, Budget
+from bivelio_server.kit.json_schema.limits import VALUE_STEPS, Budget
 
 #: Exact for the longest numbers that the JSON codec lets in.
 _EXACT: Final = Context(prec=200)

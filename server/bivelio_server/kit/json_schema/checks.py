@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from bivelio_server.kit import json
-from bivelio_server.workflows.input_schema.formats import FORMATS
-from bivelio_server.workflows.input_schema.limits import Budget
-from bivelio_server.workflows.input_schema.nodes import Check, Node, Nodes, Problems, Schema
-from bivelio_server.workflows.input_schema.patterns import is_found
-from bivelio_server.workflows.input_schema.texts import TYPE_NAMES, problem
-from bivelio_server.workflows.input_schema.values import TYPES, fingerprint, is_multiple, is_number
+from bivelio_server.kit.json_schema.formats import FORMATS
+from bivelio_server.kit.json_schema.limits import Budget
+from bivelio_server.kit.json_schema.nodes import Check, Node, Nodes, Problems, Schema
+from bivelio_server.kit.json_schema.patterns import is_found
+from bivelio_server.kit.json_schema.texts import TYPE_NAMES, problem
+from bivelio_server.kit.json_schema.values import TYPES, fingerprint, is_multiple, is_number
 
 _SHOWN: Final = 300
 _NO_LIMIT: Final = 1_000_000

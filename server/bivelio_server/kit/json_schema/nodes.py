@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Final, TypeAlias
 
 from bivelio_server.kit.errors import Problem
-from bivelio_server.workflows.input_schema.limits import MAX_APPLIED, TRIAL_STEPS, Budget, TooMuch
+from bivelio_server.kit.json_schema.limits import MAX_APPLIED, TRIAL_STEPS, Budget, TooMuch
 
 Problems: TypeAlias = Generator[Problem, None, None]
 Check: TypeAlias = Callable[[Any, str, Budget], Problems]

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from bivelio_server.kit.json_schema.formats import FORMATS
+from bivelio_server.kit.json_schema.limits import DIALECT, MAX_NAME, MAX_WORDS
+from bivelio_server.kit.json_schema.patterns import is_pattern
+from bivelio_server.kit.json_schema.values import TYPES, is_number
 from bivelio_server.kit.text import Text
-from bivelio_server.workflows.input_schema.formats import FORMATS
-from bivelio_server.workflows.input_schema.limits import DIALECT, MAX_NAME, MAX_WORDS
-from bivelio_server.workflows.input_schema.patterns import is_pattern
-from bivelio_server.workflows.input_schema.values import TYPES, is_number
 
 #: Keywords that hold one schema, a list of them, or named ones.
 ONE: Final = frozenset({"additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then"})

@@ -1,4 +1,4 @@
-"""What is wrong with an input schema, found when it is saved."""
+"""What is wrong with a schema, found when it is saved."""
 
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -7,10 +7,8 @@ from typing import Any, Final, NamedTuple
 
 from bivelio_server.kit import json
 from bivelio_server.kit.errors import Problem
-from bivelio_server.kit.text import Text
-from bivelio_server.kit.validation import MAX_FIELD_LENGTH, MAX_PROBLEMS
-from bivelio_server.workflows.input_schema.checks import fill
-from bivelio_server.workflows.input_schema.keywords import (
+from bivelio_server.kit.json_schema.checks import fill
+from bivelio_server.kit.json_schema.keywords import (
     IN_PLACE,
     KNOWN,
     NAMED,
@@ -19,7 +17,7 @@ from bivelio_server.workflows.input_schema.keywords import (
     SHAPES,
     subschemas,
 )
-from bivelio_server.workflows.input_schema.limits import (
+from bivelio_server.kit.json_schema.limits import (
     MAX_BYTES,
     MAX_DEPTH,
     MAX_NAME,
@@ -28,8 +26,10 @@ from bivelio_server.workflows.input_schema.limits import (
     Budget,
     TooMuch,
 )
-from bivelio_server.workflows.input_schema.nodes import REFERENCE, Nodes, definition_name
-from bivelio_server.workflows.input_schema.patterns import is_pattern
+from bivelio_server.kit.json_schema.nodes import REFERENCE, Nodes, definition_name
+from bivelio_server.kit.json_schema.patterns import is_pattern
+from bivelio_server.kit.text import Text
+from bivelio_server.kit.validation import MAX_FIELD_LENGTH, MAX_PROBLEMS
 
 
 def schema_problems(schema: Any, path: str = "input_schema") -> list[Problem]:
@@ -173,8 +173,8 @@ def _told(path: str, constraint: str, text: Text) -> Problem:
 
 _OBJECT: Final = Text("El campo '{field}' debe ser un objeto.", "The field '{field}' must be an object.")
 _ROOT: Final = Text(
-    "El campo '{field}' debe ser 'object': la entrada de un workflow es un objeto.",
-    "The field '{field}' must be 'object': the input of a workflow is an object.",
+    "El campo '{field}' debe ser 'object': lo que describe es un objeto.",
+    "The field '{field}' must be 'object': what it describes is an object.",
 )
 _TOO_LONG: Final = Text(
     f"El campo '{{field}}' ocupa más de {MAX_BYTES} bytes.", f"The field '{{field}}' takes more than {MAX_BYTES} bytes."

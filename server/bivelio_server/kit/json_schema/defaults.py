@@ -1,22 +1,21 @@
-"""Filling in what an input leaves out."""
+"""Filling in what a value leaves out."""
 
 from typing import Any
 
 from bivelio_server.kit import json
-from bivelio_server.workflows.input_schema.limits import Budget
-from bivelio_server.workflows.input_schema.nodes import definition_name
+from bivelio_server.kit.json_schema.limits import Budget
+from bivelio_server.kit.json_schema.nodes import definition_name
 
 _BYTES_PER_STEP = 16
 
 
-def with_defaults(schema: dict[str, Any], value: dict[str, Any], budget: Budget) -> dict[str, Any]:
+def with_defaults(schema: dict[str, Any], value: Any, budget: Budget) -> Any:
     """A copy with a default for each missing member that has one, in the objects and lists that are there.
 
     Only what `properties`, `items` and `$ref` say counts: the branches of `anyOf` and its like settle no default. A
     default stands as it is written. Raises TooMuch.
     """
-    completed: dict[str, Any] = _completed(schema, value, schema.get("$defs", {}), budget)
-    return completed
+    return _completed(schema, value, schema.get("$defs", {}), budget)
 
 
 def _completed(schema: Any, value: Any, definitions: dict[str, Any], budget: Budget) -> Any:
