@@ -131,6 +131,7 @@ async def _answer(
     await _drain(services.settings.drain_seconds, signals.hurry)
     server.should_exit = True
     await serving
+    await services.streams.finish(_SHUTDOWN_SECONDS)
 
 
 async def _drain(seconds: float, hurry: asyncio.Event) -> None:

@@ -17,7 +17,7 @@ from bivelio_server.kit.origin import Origin
 from bivelio_server.kit.providers import AdapterT, Port, Providers
 from bivelio_server.kit.secrets import Cipher
 from bivelio_server.kit.storage import Storage
-from bivelio_server.kit.streaming import Events, Streams
+from bivelio_server.kit.streaming import Events, StreamEvent, Streams, Tell
 from bivelio_server.kit.text import Text
 from bivelio_server.kit.wakeups import Wakeups
 from bivelio_server.kit.watches import Watches
@@ -105,6 +105,8 @@ class Context:
     topics: set[str] = field(default_factory=set)
     later: Callable[[], Awaitable[Any]] | None = None
     stream: Events | None = None
+    #: Whether an external operation was asked to tell of its call while it goes on.
+    streams: bool = False
     #: What the operation will be charged: what it declares, unless `charge` was told less.
     credits: int = 0
 
@@ -119,6 +121,11 @@ class Context:
     def stream_after_commit(self, events: Events) -> None:
         """Let the door answer with these events, once this transaction is committed and its locks are gone."""
         self.stream = events
+
+    def stream_call(self) -> None:
+        """For `prepare` of an external operation that declares `stream`: let the door answer with what its call tells
+        meanwhile (`OutgoingCall.tell`), then with its output. A door that answers only once takes no notice."""
+        self.streams = True
 
     def charge(self, amount: int) -> None:
         """Charge fewer credits than the operation declares, or none. An output tells them as `context.credits`."""
@@ -137,6 +144,9 @@ class Context:
         self.topics.add(topic)
 
 
+def to_nobody(_event: StreamEvent) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class OutgoingCall:
     """What the middle part of an external operation is given: the ways out, and the idempotency key."""
@@ -144,6 +154,8 @@ class OutgoingCall:
     services: Services
     caller: Caller
     idempotency_key: str
+    #: Tells who follows the call of something on the way; goes nowhere where nobody does.
+    tell: Tell = to_nobody
 
     @property
     def http(self) -> OutgoingHttp:

@@ -34,7 +34,7 @@ from bivelio_server.kit.models import Input, Output
 from bivelio_server.kit.operations import Operation, Who
 from bivelio_server.kit.origin import Door, Origin
 from bivelio_server.kit.room import ARRIVAL_SECONDS, Room
-from bivelio_server.kit.streaming import Stream, StreamEvent
+from bivelio_server.kit.streaming import RESULT, Stream, StreamEvent
 from bivelio_server.kit.text import Language, Text, negotiate_language
 from bivelio_server.kit.uploads import MULTIPART, Upload, read_parts
 from bivelio_server.kit.validation import MAX_PROBLEMS, validation_failed
@@ -73,7 +73,7 @@ class OperationsDoor:
         asked = [version, _data(body), caller.actor if operation.is_personal else None]
         claim = _claim(request, operation, key, asked, shown) if key else None
         try:
-            output = await execute(Call(operation, caller, data, self._services, origin, claim=claim))
+            output = await execute(Call(operation, caller, data, self._services, origin, claim=claim, follows=True))
         except Replayed as stored:
             request.state.replayed = True
             if stored.status >= 400:
@@ -114,7 +114,12 @@ def _success(operation: Operation, versions: Versions, version: str, output: Out
 
 
 def _event(operation: Operation, versions: Versions, version: str, event: StreamEvent) -> dict[str, Any]:
-    """The `data` of an event; what a version changed in it is declared for `<operation>#<event>`."""
+    """The `data` of an event; what a version changed in it is declared for `<operation>#<event>`.
+
+    A `result` is the output of the operation itself.
+    """
+    if event.name == RESULT and isinstance(event.data, operation.output):
+        return versions.output_data(version, operation.name, event.data.model_dump())
     return versions.output_data(version, f"{operation.name}#{event.name}", event.data.model_dump())
 
 

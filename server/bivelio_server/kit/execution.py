@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -11,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bivelio_server.kit import audit, tracing
 from bivelio_server.kit.caller import Caller
-from bivelio_server.kit.context import Cause, Context, OutgoingCall, Services
+from bivelio_server.kit.context import Cause, Context, OutgoingCall, Services, to_nobody
 from bivelio_server.kit.db import is_undone
 from bivelio_server.kit.errors import APIError, IntegrationFailed
 from bivelio_server.kit.idempotency import Claim, KeyInFlight, KeyOfAnotherRequest, Replayed
@@ -20,7 +21,7 @@ from bivelio_server.kit.models import Input, Output
 from bivelio_server.kit.operations import InOneTransaction, Operation, ThroughOutside, Who
 from bivelio_server.kit.origin import Origin
 from bivelio_server.kit.sandbox_time import in_time_of
-from bivelio_server.kit.streaming import Place, Stream
+from bivelio_server.kit.streaming import Place, Stream, Tell
 
 _TRIES: Final = 4
 UNDONE: Final = Counter(
@@ -41,6 +42,8 @@ class Call:
     origin: Origin
     cause: Cause = Cause()  # noqa: RUF009 - frozen
     claim: Claim | None = None
+    #: Whether whoever asked can follow a reply that goes on.
+    follows: bool = False
 
     def transaction(self) -> AbstractAsyncContextManager[Context]:
         return transaction(self.caller, self.services, self.origin, self.cause, moved=self.operation.who is Who.anyone)
@@ -116,8 +119,8 @@ class Outside:
         """Before the same call is repeated: what a failure or a crash refunded is reserved again."""
         await self._reserve(context, self.operation.credits)
 
-    async def perform(self, services: Services, caller: Caller, prepared: Output) -> Any:
-        return await self.body.perform(OutgoingCall(services, caller, self.key), prepared)
+    async def perform(self, services: Services, caller: Caller, prepared: Output, tell: Tell = to_nobody) -> Any:
+        return await self.body.perform(OutgoingCall(services, caller, self.key, tell), prepared)
 
     async def record(self, context: Context, prepared: Output, outcome: Any) -> Output:
         context.credits = self.operation.credits
@@ -188,17 +191,30 @@ async def _try_in_one(call: Call, body: InOneTransaction[Any, Any]) -> tuple[Out
     return output, context, place
 
 
-async def _execute_outside(call: Call, body: ThroughOutside[Any, Any, Any, Any]) -> Output:
-    claim = call.claim
+async def _execute_outside(call: Call, body: ThroughOutside[Any, Any, Any, Any]) -> Output | Stream:
+    claim, place = call.claim, None
     key = claim.outgoing_key(call.caller) if claim is not None else new_id("call")
     outside = Outside(call.operation, body, key, new_id("cr"))
-    async with _refusals_kept(call), call.transaction() as context:
-        if claim is not None:
-            await claim.take(context)
-            await claim.hold(context)
-        prepared = await outside.prepare(context, call.data)
+    with ExitStack() as on_failure:
+        async with _refusals_kept(call), call.transaction() as context:
+            if claim is not None:
+                await claim.take(context)
+                await claim.hold(context)
+            prepared = await outside.prepare(context, call.data)
+            if context.streams and call.follows:
+                place = call.services.streams.take(call.caller)
+                on_failure.callback(place.leave)
+        on_failure.pop_all()
+    if place is None:
+        return await _through_outside(call, outside, prepared, to_nobody)
+    return call.services.streams.follow(partial(_through_outside, call, outside, prepared), prepared, place)
+
+
+async def _through_outside(call: Call, outside: Outside, prepared: Output, tell: Tell) -> Output:
+    """The call and its record: what is left of an external operation once it is prepared."""
+    claim = call.claim
     async with _refusals_kept(call, held=True):
-        outcome = await _perform(call, outside, prepared)
+        outcome = await _perform(call, outside, prepared, tell)
         try:
             async with call.transaction() as context:
                 output = await outside.record(context, prepared, outcome)
@@ -211,10 +227,10 @@ async def _execute_outside(call: Call, body: ThroughOutside[Any, Any, Any, Any])
     return output
 
 
-async def _perform(call: Call, outside: Outside, prepared: Output) -> Any:
+async def _perform(call: Call, outside: Outside, prepared: Output, tell: Tell) -> Any:
     services = await in_time_of(call.services, call.caller.org_id, call.caller.environment)
     try:
-        return await outside.perform(services, call.caller, prepared)
+        return await outside.perform(services, call.caller, prepared, tell)
     except IntegrationFailed as error:
         async with call.transaction() as context:
             await outside.record_failure(context, prepared, error)

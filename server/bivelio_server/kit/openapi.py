@@ -21,9 +21,9 @@ from bivelio_server.kit.errors import (
 from bivelio_server.kit.event_stream import LAST_EVENT_ID, MEDIA_TYPE
 from bivelio_server.kit.idempotency import HEADER, KeyInFlight, KeyOfAnotherRequest
 from bivelio_server.kit.models import Output
-from bivelio_server.kit.operations import Catalogue, Operation, Who
+from bivelio_server.kit.operations import Catalogue, Effect, Operation, Who
 from bivelio_server.kit.origin import Door
-from bivelio_server.kit.streaming import Reconnect
+from bivelio_server.kit.streaming import RESULT, Reconnect, Streaming
 from bivelio_server.kit.uploads import MULTIPART, Upload
 from bivelio_server.kit.versions import HEADER as VERSION_HEADER
 from bivelio_server.kit.versions import VersionChange, Versions
@@ -175,14 +175,19 @@ def _answers(operation: Operation) -> Iterable[type[BaseModel]]:
     if operation.stream is None or not operation.stream.always:
         yield operation.output
     if operation.stream is not None:
-        yield from operation.stream.events.values()
+        yield from _events(operation, operation.stream).values()
         yield from _LAST_EVENTS.values()
+
+
+def _events(operation: Operation, stream: Streaming) -> dict[str, type[Output]]:
+    """Its own, and of a call that is followed its output."""
+    return {**stream.events, **({RESULT: operation.output} if operation.effect is Effect.external else {})}
 
 
 def _reply_of(operation: Operation, refs: dict[Any, Any]) -> dict[str, Any]:
     if operation.stream is None:
         return reply("The operation's output.", _success(refs[operation.output, "serialization"]))
-    events = {**operation.stream.events, **_LAST_EVENTS}
+    events = {**_events(operation, operation.stream), **_LAST_EVENTS}
     streamed = {"itemSchema": {"oneOf": [_event(name, refs[model, "serialization"]) for name, model in events.items()]}}
     if operation.stream.always:
         return {**reply("A stream of events.", {}), "content": {MEDIA_TYPE: streamed}}
@@ -205,7 +210,7 @@ def _event(name: str, data: dict[str, Any]) -> dict[str, Any]:
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
     key = ["IdempotencyKey"] if operation.writes else []
-    last = ["LastEventId"] if operation.stream is not None else []
+    last = ["LastEventId"] if operation.stream is not None and operation.stream.always else []
     return [{"$ref": f"#/components/parameters/{name}"} for name in (*key, *last)]
 
 

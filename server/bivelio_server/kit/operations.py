@@ -188,15 +188,20 @@ class Feature:
         errors: Iterable[type[APIError]] = (),
         irreversible: bool = True,
         credits: int = 0,  # noqa: A002 - the word of the reference
+        stream: Streaming | None = None,
         doors: frozenset[Door] | None = None,
         doors_reason: str = "",
     ) -> None:
-        """Declare an operation that calls the outside; see ThroughOutside for its parts."""
+        """Declare an operation that calls the outside; see ThroughOutside for its parts.
+
+        With `stream`, which names the events that `perform` tells, a `result` with the output comes last.
+        """
         hints = get_type_hints(prepare)
         body = ThroughOutside(prepare, perform, record, record_failure, hints["return"])
         self._add(
             verb, path, None, input=hints["data"], output=get_type_hints(record)["return"], body=body,
             scope=scope, effect=Effect.external, summary=summary, irreversible=irreversible, credits=credits,
+            stream=stream,
             errors=frozenset({*errors, IntegrationFailed, IntegrationRefused}),
             **self._doors_of(verb, doors, doors_reason),
         )  # fmt: skip

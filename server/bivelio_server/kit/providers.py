@@ -42,6 +42,10 @@ class Providers:
     def __init__(self, *providers: Provider[Any]) -> None:
         self._providers = {provider.port.name: provider for provider in providers}
 
+    def with_(self, *providers: Provider[Any]) -> "Providers":
+        """The same, but these for their ports."""
+        return Providers(*self._providers.values(), *providers)
+
     def of(self, port: Port[AdapterT], services: "Services", caller: Caller) -> AdapterT | None:
         """What does it for this caller; None when a live caller has nothing set up."""
         provider: Provider[AdapterT] = self._providers[port.name]

@@ -6,9 +6,9 @@ of, `context.stream_after_commit(events)`. The stream begins once the transactio
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 import structlog
@@ -25,6 +25,8 @@ CHECK_SECONDS: Final = 5.0
 LONGEST_SECONDS: Final = 3600.0
 #: How long whoever was refused a stream, or lost one, should wait.
 RETRY_SECONDS: Final = 2
+#: The last event of a call that was followed: its output.
+RESULT: Final = "result"
 _log = structlog.get_logger()
 
 OPEN: Final = Gauge("bivelio_streams_open", "Streams of events that are open.")
@@ -40,6 +42,8 @@ class StreamEvent(NamedTuple):
 
 #: Gives the events, from after the id that the client saw last, if it saw one.
 Events: TypeAlias = Callable[[str | None], AsyncGenerator[StreamEvent, None]]
+#: Tells who follows a call of something on the way.
+Tell: TypeAlias = Callable[[StreamEvent], None]
 #: Why a stream ends that could go on: the server stops, it has lasted long enough, or its credentials are good no more.
 Ending: TypeAlias = Literal["stopping", "time"] | APIError
 
@@ -54,7 +58,8 @@ class Reconnect(Output):
 class Streaming:
     """The events that an operation may answer with, each with the model of its `data`.
 
-    `always`: it has no other reply.
+    `always`: it has no other reply. Those of an external operation are told by its call; a `result`, with its output,
+    comes by itself.
     """
 
     events: Mapping[str, type[Output]]
@@ -121,6 +126,7 @@ class Streams:
         self._places: dict[UUID, set[Place]] = defaultdict(set)
         self._stopping = False
         self._checking: asyncio.Task[None] | None = None
+        self._calls: set[asyncio.Task[Any]] = set()
 
     def take(self, caller: Caller) -> Place:
         """Raises TooManyRequests when the organisation has all it may have, Unavailable when the process has."""
@@ -135,17 +141,56 @@ class Streams:
             self._checking = asyncio.create_task(self._check(), name="streams")
         return place
 
+    def follow(self, call: Callable[[Tell], Awaitable[Output]], output: Output, place: Place) -> Stream:
+        """Begin the call: what it tells, then its output, or what it raises.
+
+        Nobody needs to listen for it to go on: who goes away changes nothing of what it does and costs.
+        """
+        told: asyncio.Queue[StreamEvent | None] = asyncio.Queue()
+
+        async def make() -> Output:
+            try:
+                return await call(told.put_nowait)
+            finally:
+                told.put_nowait(None)
+
+        task = asyncio.create_task(make(), name="followed_call")
+        self._calls.add(task)
+        task.add_done_callback(self._ended)
+
+        async def events(_last_event_id: str | None) -> AsyncGenerator[StreamEvent, None]:
+            while (event := await told.get()) is not None:
+                yield event
+            yield StreamEvent(RESULT, await asyncio.shield(task))
+
+        return Stream(output, events, place)
+
     def stop(self) -> None:
         """End all streams and open no more: the process is about to stop."""
         self._stopping = True
         for place in self._all():
             place.end("stopping")
 
+    async def finish(self, seconds: float) -> None:
+        """Let the calls come to their end that were followed; what has not by then is broken off."""
+        if self._calls:
+            _, late = await asyncio.wait(self._calls, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
     def __len__(self) -> int:
         return sum(map(len, self._places.values()))
 
     def _all(self) -> list[Place]:
         return [place for places in self._places.values() for place in places]
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """Who followed it is told of its failure; where it is a defect the log is told, too."""
+        self._calls.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, APIError):
+            _log.error("followed_call_failed", exc_info=error)
 
     def _left(self, place: Place) -> None:
         places = self._places.get(place.org_id, set())
