@@ -21,6 +21,12 @@ from bivelio_server.accounts.documentation import AUTH_MODELS, auth_paths
 from bivelio_server.accounts.sandbox_address import SandboxAddress
 from bivelio_server.accounts.sign_in import SignIn
 from bivelio_server.accounts.tokens import AccessTokens
+from bivelio_server.agents import approvals as agent_approvals
+from bivelio_server.agents import events as agent_events
+from bivelio_server.agents import executions as agent_executions
+from bivelio_server.agents import operations as agents
+from bivelio_server.ai.port import LANGUAGE
+from bivelio_server.ai.unconfigured import no_model
 from bivelio_server.audit import operations as audit
 from bivelio_server.chores import CHORES
 from bivelio_server.contacts import events as contact_events
@@ -101,6 +107,9 @@ from bivelio_server.workflows.vault import operations as workflow_secrets
 VERSION: Final = version("bivelio-server")
 FEATURES: Final[tuple[Feature, ...]] = (
     contacts.feature,
+    agents.feature,
+    agent_executions.feature,
+    agent_approvals.feature,
     workflows.feature,
     workflow_versions.feature,
     workflow_exchange.feature,
@@ -144,14 +153,17 @@ HANDLERS: Final[Mapping[str, TaskHandler]] = {
 }
 #: What clients may watch change.
 WATCHED: Final[Mapping[str, Look]] = {instances.WATCHED: watching.look}
-PROVIDERS: Final = Providers(Provider(MAIL, real=smtp_mailer, simulated=SimulatedMailer))
+PROVIDERS: Final = Providers(
+    Provider(MAIL, real=smtp_mailer, simulated=SimulatedMailer),
+    Provider(LANGUAGE, real=no_model, simulated=no_model),
+)
 LANES: Final[tuple[Lane, ...]] = (delivery.LANE, expiry.LANE)
 #: With a mail server only.
 MAIL_LANES: Final[tuple[Lane, ...]] = (mailing.LANE, approval_mailing.LANE)
 EVENTS: Final = EventCatalogue(
     [
         *contact_events.EVENTS, *workflow_events.EVENTS, *approval_events.EVENTS, *announced.EVENTS,
-        *key_events.EVENTS,
+        *key_events.EVENTS, *agent_events.EVENTS,
     ]
 )  # fmt: skip
 

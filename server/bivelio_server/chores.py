@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Final
 
 from bivelio_server.accounts.pruning import PRUNINGS as ACCOUNTS
+from bivelio_server.agents.abandoned import CHORE as AGENT_EXECUTIONS
+from bivelio_server.agents.pruning import PRUNINGS as AGENTS
 from bivelio_server.audit.pruning import PRUNINGS as AUDIT
 from bivelio_server.contacts.pruning import PRUNINGS as CONTACTS
 from bivelio_server.durable import Chore, pruning_chore
@@ -23,6 +25,7 @@ from bivelio_server.workflows.triggers.keeping import CHORE as TRIGGERS
 
 PRUNINGS: Final = (
     *EVENTS, *WEBHOOKS, *WORKFLOWS, *CONTACTS, *JOBS, *AUDIT, *USAGE, *ACCOUNTS, *MAIL, *IDEMPOTENCY, *ORGANIZATIONS,
+    *AGENTS,
 )  # fmt: skip
 CHORES: Final[tuple[Chore, ...]] = (
     pruning_chore(PRUNINGS),
@@ -30,5 +33,6 @@ CHORES: Final[tuple[Chore, ...]] = (
     Chore("credits", timedelta(minutes=1), refund_lapsed),
     Chore("runs", timedelta(minutes=5), revive_runs),
     TRIGGERS,
+    AGENT_EXECUTIONS,
     *STORAGE,
 )

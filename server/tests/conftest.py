@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from bivelio_server.kit.context import Services
 from bivelio_server.kit.embedded_postgres import EmbeddedPostgres, libpq_url
 from bivelio_server.kit.secrets import SecretKey
 from bivelio_server.settings import Settings
+from tests.scripted import SCRIPTS, Scripts
 from tests.working import noted
 from tests.world import Organization, World
 
@@ -78,8 +80,16 @@ def clock() -> MovableClock:
 
 
 @pytest.fixture(scope="session")
+def scripts() -> Scripts:
+    """Lets a test give its organisation a model of its own."""
+    return SCRIPTS
+
+
+@pytest.fixture(scope="session")
 async def services(installation: Installation, clock: MovableClock) -> AsyncIterator[Services]:
-    async with opened(compose_services(installation, clock)) as services, noted(services):
+    composed = compose_services(installation, clock)
+    scripted = replace(composed, providers=composed.providers.with_(SCRIPTS.provider))
+    async with opened(scripted) as services, noted(services):
         yield services
 
 

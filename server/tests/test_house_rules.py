@@ -43,6 +43,7 @@ SQL_MODULES = {
     "webhooks/queueing.py": "deliveries, in the transaction of their event",
     "webhooks/figures.py": "definer functions: the figures of all tenants",
     "webhooks/ledger.py": "deliveries and attempts, in batches",
+    "agents/abandoned.py": "the definer function that ends the lost executions of all tenants",
     "workflows/approvals/mailing.py": "the definer function that says whose approvals are to be mailed",
     "workflows/control/reviving.py": "the definer function that finds the lost runs of all tenants",
     "workflows/instances.py": "a run, beside its durable task",

@@ -1,1 +1,1 @@
-"""AI agents: instructions, granted operations and limits as data; invoking one, and what it did."""
+"""Agents: what a model does for an organisation, as data: instructions or labels, granted operations, limits."""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -66,17 +66,6 @@ class Case(Output):
     contact_id: str | None
     created_at: datetime
     updated_at: datetime
-
-
-class AgentExecution(Output):
-    execution_id: str
-    agent_id: str
-    agent_name: str
-    output: Any
-    tokens_used: int
-    credits_consumed: int
-    duration_ms: int
-    completed_at: datetime
 
 
 class DocumentClassification(Output):
@@ -147,16 +136,6 @@ _CASE: Final = Case(
     created_at=_AT,
     updated_at=_AT,
 )
-_EXECUTION: Final = AgentExecution(
-    execution_id="age_r4s5t6u7",
-    agent_id="ag_classifier_01",
-    agent_name="Clasificador de intenciones",
-    output={"intent": "plan_upgrade", "confidence": 0.94, "suggested_action": "route_to_sales"},
-    tokens_used=342,
-    credits_consumed=1,
-    duration_ms=1850,
-    completed_at=_AT,
-)
 _DOCUMENT: Final = ProcessedDocument(
     document_id="doc_q5r6s7t8",
     filename="contrato_cliente_abc.pdf",
@@ -185,12 +164,6 @@ EVENTS: Final = (
     ),
     EventDefinition("case.created", Case, Text("Se ha creado un caso", "A case has been created"), _CASE),
     EventDefinition("case.updated", Case, Text("Se ha actualizado un caso", "A case has been updated"), _CASE),
-    EventDefinition(
-        "agent.executed",
-        AgentExecution,
-        Text("Un agente ha completado una ejecución", "An agent has completed an execution"),
-        _EXECUTION,
-    ),
     EventDefinition(
         "document.processed",
         ProcessedDocument,

@@ -5,6 +5,7 @@ from typing import Final
 from tests.permissions.sample import Samples
 from tests.permissions.samples import (
     account,
+    agents,
     audit,
     contacts,
     jobs,
@@ -23,6 +24,7 @@ from tests.permissions.samples import (
 
 SAMPLES: Final[Samples] = {
     **account.SAMPLES,
+    **agents.SAMPLES,
     **audit.SAMPLES,
     **contacts.SAMPLES,
     **jobs.SAMPLES,

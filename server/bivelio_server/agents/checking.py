@@ -1,0 +1,77 @@
+"""What an agent's definition may not be."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from bivelio_server.agents.classification import UNKNOWN
+from bivelio_server.agents.schemas import AgentDefinition
+from bivelio_server.agents.tools import is_usable
+from bivelio_server.kit.context import Context
+from bivelio_server.kit.door import insufficient_scope
+from bivelio_server.kit.errors import Impossible, Problem, ValidationFailed
+from bivelio_server.kit.json_schema import schema_problems
+from bivelio_server.kit.text import Text
+
+
+def check(agent: AgentDefinition, context: Context) -> None:
+    """Raises ValidationFailed, Impossible; InsufficientScope where it is granted what its maker may not do."""
+    malformed = [] if agent.output_schema is None else schema_problems(agent.output_schema, "output_schema")
+    malformed += _unknown_tools(agent, context)
+    if malformed:
+        raise ValidationFailed(malformed)
+    impossible = list(_impossible(agent))
+    if impossible:
+        raise Impossible(impossible)
+    for tool in agent.tools:
+        operation = context.services.catalogue.named(tool.operation)
+        if operation is not None and not context.caller.may(operation.scope, operation.resource):
+            raise insufficient_scope(operation)
+
+
+def _unknown_tools(agent: AgentDefinition, context: Context) -> Iterator[Problem]:
+    for number, tool in enumerate(agent.tools):
+        operation = context.services.catalogue.named(tool.operation)
+        if operation is None or not is_usable(operation):
+            field = f"tools[{number}].operation"
+            yield Problem(field, "operation", _NO_TOOL.format(field=field, name=tool.operation))
+
+
+def _impossible(agent: AgentDefinition) -> Iterator[Problem]:
+    if not agent.labels and not agent.instructions.strip():
+        yield Problem("instructions", "required", _NOTHING_TO_DO)
+    if agent.labels and agent.tools:
+        yield Problem("tools", "excluded", _NO_TOOLS_WITH_LABELS)
+    if len(agent.labels) == 1:
+        yield Problem("labels", "min_items", _ONE_LABEL)
+    names = Counter(label.name for label in agent.labels)
+    for number, label in enumerate(agent.labels):
+        field = f"labels[{number}]"
+        if label.name == UNKNOWN or names[label.name] > 1:
+            yield Problem(f"{field}.name", "unique", _NAME_TAKEN.format(field=f"{field}.name", name=label.name))
+        if not label.description.strip() and not label.exemplars:
+            yield Problem(f"{field}.exemplars", "required", _NO_EXEMPLARS.format(field=field))
+    if len({tool.operation for tool in agent.tools}) < len(agent.tools):
+        yield Problem("tools", "unique", _TWICE)
+
+
+_NO_TOOL: Final = Text(
+    "'{field}': {name} no es una operación que un agente pueda usar.",
+    "'{field}': {name} is no operation that an agent can use.",
+)
+_NOTHING_TO_DO: Final = Text(
+    "Un agente necesita 'instructions' o 'labels'.", "An agent needs 'instructions' or 'labels'."
+)
+_NO_TOOLS_WITH_LABELS: Final = Text(
+    "Un agente con 'labels' clasifica: no usa 'tools'.", "An agent with 'labels' classifies: it uses no 'tools'."
+)
+_ONE_LABEL: Final = Text("El campo 'labels' necesita al menos dos.", "The field 'labels' needs two at least.")
+_NAME_TAKEN: Final = Text(
+    "El campo '{field}': el nombre {name} está repetido o reservado.",
+    "The field '{field}': the name {name} is repeated or reserved.",
+)
+_NO_EXEMPLARS: Final = Text(
+    "La etiqueta '{field}' necesita una descripción o algún ejemplo.",
+    "The label '{field}' needs a description or an exemplar.",
+)
+_TWICE: Final = Text("El campo 'tools' repite una operación.", "The field 'tools' names an operation twice.")

@@ -1,0 +1,81 @@
+"""An agent with labels: which of them a text is, with what confidence, and what can be read out of it."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from bivelio_server.agents.errors import LimitReached
+from bivelio_server.agents.masking import storable
+from bivelio_server.agents.outcome import Outcome
+from bivelio_server.agents.schemas import AgentDefinition
+from bivelio_server.ai.port import AI, Classified, Extracted, Label, NeedsGenerativeModel
+from bivelio_server.kit.clock import Clock
+
+#: The intent of a text that is none of the labels, and what is suggested for it.
+UNKNOWN: Final = "unknown"
+_OF_UNKNOWN: Final = "route_to_person"
+
+
+async def classify(
+    ai: AI, agent: AgentDefinition, text: str, context: Mapping[str, Any], clock: Clock, outcome: Outcome
+) -> None:
+    """Raises IntegrationFailed: the model's own, LimitReached."""
+    schema = _entities_of(agent)
+    _begin(agent, text, schema, clock, outcome)
+    try:
+        async with asyncio.timeout(agent.limits.seconds):
+            found = await _classified(ai, agent, text, clock, outcome)
+            entities = {} if schema is None else await _extracted(ai, text, schema, clock, outcome)
+    except TimeoutError:
+        raise LimitReached("seconds", agent.limits.seconds) from None
+    actions = {label.name: label.suggested_action for label in agent.labels}
+    outcome.status = "completed"
+    outcome.output = {
+        "intent": found.label or UNKNOWN,
+        "confidence": round(found.confidence, 4),
+        "suggested_action": _OF_UNKNOWN if found.label is None else actions.get(found.label),
+        "extracted_entities": {**entities, **_ids(context)},
+    }
+
+
+def _begin(agent: AgentDefinition, text: str, schema: Any, clock: Clock, outcome: Outcome) -> None:
+    labels = [label.name for label in agent.labels]
+    outcome.note(clock, "prompt", {"text": text, "labels": labels, "entities": schema})
+
+
+async def _classified(ai: AI, agent: AgentDefinition, text: str, clock: Clock, outcome: Outcome) -> Classified:
+    began = time.monotonic()
+    labels = [Label(label.name, label.description, label.exemplars) for label in agent.labels]
+    found = await ai.classify(text, labels)
+    _note(found, {"label": found.label, "scores": dict(found.scores)}, began, clock, outcome)
+    return found
+
+
+async def _extracted(ai: AI, text: str, schema: Mapping[str, Any], clock: Clock, outcome: Outcome) -> dict[str, Any]:
+    """What is in the text; nothing where the engine reads none of it."""
+    began = time.monotonic()
+    try:
+        found = await ai.extract(text, schema)
+    except NeedsGenerativeModel:
+        return {}
+    entities = {name: storable(value) for name, value in found.data.items() if value is not None}
+    _note(found, {"entities": entities}, began, clock, outcome)
+    return entities
+
+
+def _note(found: Classified | Extracted, said: Mapping[str, Any], began: float, clock: Clock, outcome: Outcome) -> None:
+    outcome.engine, outcome.model, outcome.usage = found.engine, found.model, outcome.usage + found.usage
+    outcome.note(clock, "model", {"engine": found.engine, "model": found.model, **said}, since=began)
+
+
+def _entities_of(agent: AgentDefinition) -> dict[str, Any] | None:
+    """What the agent's schema says that `extracted_entities` are."""
+    described = (agent.output_schema or {}).get("properties", {})
+    schema = described.get("extracted_entities") if isinstance(described, dict) else None
+    return schema if isinstance(schema, dict) and schema.get("properties") else None
+
+
+def _ids(context: Mapping[str, Any]) -> dict[str, Any]:
+    """What the context names: whoever goes on by the output needs it, too."""
+    return {name: value for name, value in context.items() if name.endswith("_id") and isinstance(value, str | int)}

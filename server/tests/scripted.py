@@ -1,0 +1,98 @@
+"""A model that says what a test tells it to."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+from bivelio_server.ai.port import (
+    AI,
+    LANGUAGE,
+    Classified,
+    Embedded,
+    Extracted,
+    JSONSchema,
+    Label,
+    Prompt,
+    Reply,
+    TextDelta,
+    ToolCall,
+    Usage,
+)
+from bivelio_server.app import PROVIDERS
+from bivelio_server.kit.caller import Caller
+from bivelio_server.kit.context import Services
+from bivelio_server.kit.providers import Provider, Providers
+
+MODEL = "scripted-1"
+Turn = Reply | Exception | Callable[[Prompt], Awaitable[Reply]]
+
+
+@dataclass
+class Scripted:
+    """`turns` are its answers, one after another; what it was asked is in `prompts`."""
+
+    turns: list[Turn] = field(default_factory=list)
+    prompts: list[Prompt] = field(default_factory=list)
+    label: str | None = "plan_upgrade"
+    entities: dict[str, Any] = field(default_factory=dict)
+    engine: str = "scripted"
+    model: str = MODEL
+
+    async def complete(self, prompt: Prompt) -> Reply:
+        self.prompts.append(prompt)
+        turn = self.turns.pop(0)
+        if isinstance(turn, Exception):
+            raise turn
+        return turn if isinstance(turn, Reply) else await turn(prompt)
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[TextDelta | Reply, None]:
+        reply = await self.complete(prompt)
+        for word in reply.text.split(" "):
+            await asyncio.sleep(0)
+            yield TextDelta(word)
+        yield reply
+
+    async def classify(self, text: str, labels: Sequence[Label]) -> Classified:
+        scores = {label.name: 0.01 for label in labels} | ({self.label: 0.94} if self.label else {})
+        return Classified(self.label, 0.94 if self.label else 0.3, scores, self.engine, self.model, Usage(340, 2))
+
+    async def extract(self, text: str, schema: JSONSchema) -> Extracted:
+        found = {name: self.entities.get(name) for name in schema["properties"]}
+        return Extracted(found, self.engine, self.model)
+
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Embedded:
+        raise NotImplementedError
+
+
+def says(text: str = "", *, data: Any = None, calls: Sequence[tuple[str, dict[str, Any]]] = ()) -> Reply:
+    """An answer of 100 tokens; `calls` are of tools, with their arguments."""
+    asked = tuple(ToolCall(f"call_{number}", name, arguments) for number, (name, arguments) in enumerate(calls))
+    return Reply("scripted", MODEL, Usage(prompt=80, output=20), text, data, asked)
+
+
+class Scripts:
+    """Which organisation has which model; those without one get what the application would give them."""
+
+    def __init__(self, otherwise: Providers) -> None:
+        self._otherwise = otherwise
+        self._scripted: dict[UUID, AI] = {}
+
+    def give(self, org_id: UUID, ai: AI) -> None:
+        self._scripted[org_id] = ai
+
+    @property
+    def provider(self) -> Provider[AI]:
+        return Provider(LANGUAGE, real=self._model_of, simulated=self._simulated)
+
+    def _model_of(self, services: Services, caller: Caller) -> AI | None:
+        return self._scripted.get(caller.org_id) or self._otherwise.of(LANGUAGE, services, caller)
+
+    def _simulated(self, services: Services, caller: Caller) -> AI:
+        found = self._model_of(services, caller)
+        assert found is not None
+        return found
+
+
+SCRIPTS = Scripts(PROVIDERS)
