@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from bivelio_server.agents import queries
 from bivelio_server.agents.builtin import BUILT_IN
 from bivelio_server.agents.models import Agent
+from bivelio_server.agents.queries import Listed
 from bivelio_server.agents.schemas import AgentDefinition
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import NotFound
@@ -30,15 +31,15 @@ async def row_of(context: Context, agent_id: str) -> Agent:
     return row
 
 
-def in_order(rows: Sequence[Agent]) -> list[tuple[AgentDefinition, Agent | None]]:
-    """All agents of which these are the rows: first those that are built in."""
+def in_order(rows: Sequence[Listed]) -> list[Listed]:
+    """All agents of which these have rows: first those that are built in."""
     changed = {row.id: row for row in rows if row.id in BUILT_IN}
-    built_in = [(_defined(changed.get(slug), agent), changed.get(slug)) for slug, agent in BUILT_IN.items()]
-    return [*built_in, *((AgentDefinition.model_validate(row), row) for row in rows if row.id not in BUILT_IN)]
+    built_in = [changed.get(slug) or _listed(agent) for slug, agent in BUILT_IN.items()]
+    return [*built_in, *(row for row in rows if row.id not in BUILT_IN)]
 
 
-def _defined(row: Agent | None, built_in: AgentDefinition) -> AgentDefinition:
-    return built_in if row is None else AgentDefinition.model_validate(row)
+def _listed(agent: AgentDefinition) -> Listed:
+    return Listed(*(getattr(agent, name) for name in Listed._fields))
 
 
 def _values(context: Context, agent: AgentDefinition) -> dict[str, object]:

@@ -7,6 +7,7 @@ from typing import Final
 from bivelio_server.agents.classification import UNKNOWN
 from bivelio_server.agents.schemas import AgentDefinition
 from bivelio_server.agents.tools import is_usable
+from bivelio_server.kit import json
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.door import insufficient_scope
 from bivelio_server.kit.errors import Impossible, Problem, ValidationFailed
@@ -38,6 +39,8 @@ def _unknown_tools(agent: AgentDefinition, context: Context) -> Iterator[Problem
 
 
 def _impossible(agent: AgentDefinition) -> Iterator[Problem]:
+    if len(json.dumps(agent.model_dump())) > MAX_BYTES:
+        yield Problem("labels", "max_length", _TOO_LONG)
     if not agent.labels and not agent.instructions.strip():
         yield Problem("instructions", "required", _NOTHING_TO_DO)
     if agent.labels and agent.tools:
@@ -55,6 +58,12 @@ def _impossible(agent: AgentDefinition) -> Iterator[Problem]:
         yield Problem("tools", "unique", _TWICE)
 
 
+#: Of a whole definition: it goes along with every execution.
+MAX_BYTES: Final = 128 * 1024
+_TOO_LONG: Final = Text(
+    f"La definición del agente ocupa más de {MAX_BYTES} bytes; acorta 'labels'.",
+    f"The agent's definition takes more than {MAX_BYTES} bytes; shorten 'labels'.",
+)
 _NO_TOOL: Final = Text(
     "'{field}': {name} no es una operación que un agente pueda usar.",
     "'{field}': {name} is no operation that an agent can use.",

@@ -30,12 +30,15 @@ from bivelio_server.ai.port import (
     ToolResult,
     UserMessage,
 )
+from bivelio_server.kit import json
 from bivelio_server.kit.errors import APIError, IntegrationFailed
 from bivelio_server.kit.json_schema import checked
 from bivelio_server.kit.streaming import StreamEvent, Tell
 
 #: What one answer may ask to have done; what is more is told to be too much.
 MAX_CALLS: Final = 10
+#: Tokens of one answer: models refuse to be asked for more than they can write.
+MAX_ANSWER: Final = 8192
 
 
 class Conversation:
@@ -61,9 +64,9 @@ class Conversation:
     async def go(self, text: str, context: str) -> None:
         """Raises IntegrationFailed: the model's own, LimitReached, UnfitOutput."""
         marks = Marks()
-        instructions, shown = marks.instructions(self._agent), marks.data(text, context)
-        self._messages.append(UserMessage(shown))
-        self._begin(instructions, shown)
+        instructions = marks.instructions(self._agent)
+        self._messages.append(UserMessage(marks.data(text, context)))
+        self._begin(instructions, text, context)
         for _ in range(self._agent.limits.steps):
             reply = await self._ask(instructions)
             if reply.calls:
@@ -73,9 +76,15 @@ class Conversation:
                 return
         raise LimitReached("steps", self._agent.limits.steps)
 
-    def _begin(self, instructions: str, shown: str) -> None:
-        prompt = {"instructions": instructions, "message": shown, "tools": [tool.name for tool in self._tools]}
-        self._outcome.note(self._hand.services.clock, "prompt", {**prompt, "output_schema": self._agent.output_schema})
+    def _begin(self, instructions: str, text: str, context: str) -> None:
+        prompt = {
+            "instructions": instructions,
+            "text": text,
+            "context": json.loads_trusted(context) if context else {},
+            "tools": [tool.name for tool in self._tools],
+            "output_schema": self._agent.output_schema,
+        }
+        self._outcome.note(self._hand.services.clock, "prompt", prompt)
 
     async def _ask(self, instructions: str) -> Reply:
         limits, outcome, loop = self._agent.limits, self._outcome, asyncio.get_running_loop()
@@ -84,7 +93,7 @@ class Conversation:
             raise LimitReached("tokens", limits.tokens)
         prompt = Prompt(
             instructions, tuple(self._messages), self._tools, self._agent.output_schema,
-            max_tokens=tokens_left, timeout_seconds=max(0.1, seconds_left),
+            max_tokens=min(tokens_left, MAX_ANSWER), timeout_seconds=max(0.1, seconds_left),
         )  # fmt: skip
         began = time.monotonic()
         try:

@@ -10,7 +10,7 @@ from bivelio_server.agents.errors import AgentInactive
 from bivelio_server.agents.execution_schemas import AgentDelta, AgentToolUse
 from bivelio_server.agents.models import Agent
 from bivelio_server.agents.pricing import MOST
-from bivelio_server.agents.queries import Figures
+from bivelio_server.agents.queries import Figures, Listed
 from bivelio_server.agents.schemas import (
     AgentCreate,
     AgentDefinition,
@@ -51,9 +51,9 @@ feature: Final = Feature("agents")
 )  # fmt: skip
 async def list_agents(context: Context, data: AgentList) -> AgentPage:
     if data.deleted:
-        found = [AgentDefinition.model_validate(row) for row in await _deleted(context)]
+        found = await queries.all_agents(context, deleted_after=context.now - RESTORABLE)
     else:
-        found = [agent for agent, _ in in_order(await queries.all_agents(context))]
+        found = in_order(await queries.all_agents(context))
     chosen = [agent for agent in found if _is_asked_for(agent, data)]
     page = chosen[data.offset : data.offset + data.per_page]
     figures = await queries.figures_of(context, [agent.id for agent in page])
@@ -164,19 +164,12 @@ feature.external(
 )  # fmt: skip
 
 
-async def _deleted(context: Context) -> list[Agent]:
-    return await queries.deleted_agents(context, since=context.now - RESTORABLE)
-
-
-def _is_asked_for(agent: AgentDefinition, data: AgentList) -> bool:
+def _is_asked_for(agent: Listed, data: AgentList) -> bool:
     return data.status in ("all", agent.status) and data.category in ("all", agent.category)
 
 
-def _summary(agent: AgentDefinition, figures: Figures, used: str) -> AgentSummary:
-    return AgentSummary(
-        id=agent.id, name=agent.name, description=agent.description, category=agent.category, status=agent.status,
-        model=agent.model or used, **figures._asdict(),
-    )  # fmt: skip
+def _summary(agent: Listed, figures: Figures, used: str) -> AgentSummary:
+    return AgentSummary(**{**agent._asdict(), "model": agent.model or used}, **figures._asdict())
 
 
 def _model_in_use(context: Context) -> str:

@@ -9,10 +9,19 @@ from sqlalchemy.dialects.postgresql import insert
 
 from bivelio_server.agents.execution_schemas import AgentApprovalList, AgentExecutionList
 from bivelio_server.agents.models import Agent, Approval, Execution
+from bivelio_server.agents.schemas import Status
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.ids import is_well_formed
 from bivelio_server.kit.rows import business, identity, only, page_of
 
+_LIST: Final = """
+    select id, name, description, category, status, model
+      from agents
+     where org_id = %(org_id)s and environment = %(environment)s
+       and case when cast(%(deleted_after)s as timestamptz) is null then deleted_at is null
+                else deleted_at > %(deleted_after)s end
+     order by created_at desc, id desc
+"""
 _FIGURES: Final = """
     select d.agent_id, (sum(d.latency_ms) / nullif(sum(d.completed), 0))::int as latency_ms,
            coalesce(sum(d.invocations) filter (where d.day = t.today), 0)::int as today
@@ -33,20 +42,27 @@ _COUNT: Final = """
 """
 
 
+class Listed(NamedTuple):
+    """An agent, without what only its definition tells."""
+
+    id: str
+    name: str
+    description: str | None
+    category: str
+    status: Status
+    model: str | None
+
+
 class Figures(NamedTuple):
     avg_latency_ms: int | None
     invocations_today: int
 
 
-async def all_agents(context: Context) -> list[Agent]:
-    """Those of the organisation's own, and those built in that it has changed; newest first."""
-    query = business(Agent, context.caller).where(Agent.deleted_at.is_(None))
-    return list(await context.session.scalars(query.order_by(Agent.created_at.desc(), Agent.id)))
-
-
-async def deleted_agents(context: Context, *, since: datetime) -> list[Agent]:
-    query = business(Agent, context.caller).where(Agent.deleted_at > since)
-    return list(await context.session.scalars(query.order_by(Agent.deleted_at.desc(), Agent.id)))
+async def all_agents(context: Context, *, deleted_after: datetime | None = None) -> list[Listed]:
+    """Those of the organisation's own, and those built in that it has changed; newest first. Deleted ones instead when
+    a time is given."""
+    rows = await context.session.run(_LIST, {**identity(context.caller), "deleted_after": deleted_after})
+    return [Listed(*row) for row in rows]
 
 
 async def find_agent(context: Context, agent_id: str, *, lock: bool = False) -> Agent | None:
