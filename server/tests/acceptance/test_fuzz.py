@@ -52,6 +52,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 
+AGENT = {"name": "Known", "instructions": "Help.", "output_schema": None, "labels": [], "tools": []}
 _FILE = base64.b64encode(b"name\nMaria").decode()
 
 
@@ -66,9 +67,9 @@ def without_recursion(document: dict[str, Any]) -> dict[str, Any]:
 
 
 DOCUMENT = without_recursion(openapi_document(Catalogue(FEATURES), "http://127.0.0.1:8000"))
-#: What leaves nobody to ask any further, or needs a phone or a provider of its own: told as stories instead.
+#: What leaves nobody to ask any further, or needs a phone, a provider or a model of its own: told as stories instead.
 STORIES = (
-    "/v1/(organization/delete|auth/oidc/.*|jobs/files/.*|hooks/.*"
+    "/v1/(organization/delete|agents/decide|auth/oidc/.*|jobs/files/.*|hooks/.*"
     "|account/(sign_out|leave_organization|confirm_second_factor|disable_second_factor|new_recovery_codes))"
 )
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
@@ -92,7 +93,7 @@ class Known:
         self._http = http
         self._url = url
         workflow, webhook = self._make_workflow(), self._make_webhook()
-        notice = self._make_notice()
+        notice, agent = self._make_notice(), self._make_agent()
         self.person = {"Authorization": f"Bearer {self._sign_in()}"}
         account, member = self._ask_in_person("account/get"), self._make_member()
         self._data: dict[str, Callable[[], dict[str, Any]]] = {
@@ -115,6 +116,15 @@ class Known:
             "/v1/contacts/import": lambda: {"content_base64": _FILE, "mapping": {"name": "name"}, "match": "none"},
             "/v1/contacts/bulk_tag": lambda: {"ids": [self._make_contact()], "filter": None, "add": ["known"]},
             "/v1/contacts/bulk_delete": lambda: {"ids": [self._make_contact()], "filter": None},
+            "/v1/agents/get": lambda: {"id": agent},
+            "/v1/agents/create": lambda: AGENT,
+            "/v1/agents/update": lambda: {"id": agent, **AGENT},
+            "/v1/agents/activate": lambda: {"id": agent},
+            "/v1/agents/pause": lambda: {"id": self._make_agent()},
+            "/v1/agents/delete": lambda: {"id": self._make_agent()},
+            "/v1/agents/restore": lambda: {"id": self._call("agents/delete", id=self._make_agent())["id"]},
+            "/v1/agents/invoke": lambda: {"agent_id": "ag_classifier_01", "input": {"text": "Hola", "context": {}}},
+            "/v1/agents/get_execution": lambda: {"execution_id": self._make_execution()},
             "/v1/jobs/get": lambda: {"id": self._make_job()},
             "/v1/jobs/cancel": lambda: {"id": self._make_job()},
             "/v1/workflows/get": lambda: {"id": workflow},
@@ -210,6 +220,15 @@ class Known:
 
     def _make_contact(self) -> str:
         return str(self._make("contacts", name="Known")["id"])
+
+    def _make_agent(self) -> str:
+        return str(self._make("agents", **AGENT)["id"])
+
+    def _make_execution(self) -> str:
+        """One that completes, or fails where there is no model."""
+        data = {"agent_id": "ag_classifier_01", "input": {"text": "Hola"}}
+        reply = self._http.post("/v1/agents/invoke", json={"data": data}).json()
+        return str((reply["data"] if reply["success"] else reply["error"]["details"])["execution_id"])
 
     def _make_job(self) -> str:
         return str(self._call("contacts/export")["job_id"])

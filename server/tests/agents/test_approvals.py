@@ -1,5 +1,7 @@
 """What an agent may not do by itself: it asks, somebody decides, and it is done with their rights."""
 
+import asyncio
+
 import psycopg
 import pytest
 
@@ -104,6 +106,19 @@ async def test_nobody_decides_twice(acme: Organization) -> None:
         data = {"approval_id": approval["approval_id"], "decision": decision}
         assert code_of(await acme.live.post("/v1/agents/decide", data)) == (409, "CONFLICT")
     assert len(await jobs(acme.live)) == 1
+
+
+async def test_two_who_approve_at_once_do_it_once(acme: Organization) -> None:
+    found, _ = await asked(acme)
+    data = {"approval_id": found["approvals"][0]["approval_id"], "decision": "approve"}
+
+    replies = await asyncio.gather(*(acme.live.post("/v1/agents/decide", data) for _ in range(4)))
+
+    assert {reply.status_code for reply in replies} <= {200, 409}
+    assert 200 in {reply.status_code for reply in replies}
+    assert len(await jobs(acme.live)) == 1
+    ended = await execution(acme.live, found)
+    assert (ended["status"], len(ended["output"]["decisions"])) == ("completed", 1)
 
 
 async def test_who_may_not_do_it_may_not_approve_it(acme: Organization) -> None:
