@@ -77,8 +77,9 @@ class Storage(Protocol):
     async def get(self, key: StorageKey) -> bytes:
         """All of a file that is known to be small. Raises FileMissing."""
 
-    def open(self, key: StorageKey) -> AsyncIterator[bytes]:
-        """A file piece by piece. Raises FileMissing, with the first piece."""
+    def open(self, key: StorageKey, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """A file piece by piece, from byte `start` up to and without byte `end`, both within it. Raises FileMissing, with
+        the first piece."""
 
     async def delete(self, keys: Iterable[StorageKey]) -> None:
         """Remove files; one that is not there is fine."""

@@ -51,14 +51,16 @@ class FilesOnDisk:
         except FileNotFoundError:
             raise FileMissing(key) from None
 
-    async def open(self, key: StorageKey) -> AsyncIterator[bytes]:
+    async def open(self, key: StorageKey, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         try:
             file: IO[bytes] = await _in_thread(self._path(key).open, "rb")
         except FileNotFoundError:
             raise FileMissing(key) from None
         with file:
-            while piece := await _in_thread(file.read, _PIECE_BYTES):
+            at = file.seek(start)
+            while piece := await _in_thread(file.read, _PIECE_BYTES if end is None else min(_PIECE_BYTES, end - at)):
                 yield piece
+                at += len(piece)
 
     async def delete(self, keys: Iterable[StorageKey]) -> None:
         await _in_thread(self._delete, [*keys])
