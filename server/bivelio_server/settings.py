@@ -12,6 +12,9 @@ Network = IPv4Network | IPv6Network
 Ocr: TypeAlias = Literal["small", "light", "off"]
 _SMTP_URL: Final = re.compile(r"smtps?://[^/?#]+/?\?from=[^&#]*(@|%40)[^&#]+")
 
+#: A request with a document is read into memory, several times its size.
+MAX_DOCUMENT_BYTES: Final = 50 * 1024 * 1024
+
 #: Where container engines put secrets; a file `bivelio_secret_key` there is the setting of that name.
 _SECRETS: Final = Path("/run/secrets")
 
@@ -84,6 +87,12 @@ class Settings(BaseSettings):
     streams: PositiveInt = Field(1000, description="Streams of events that one process keeps open at once.")
     streams_per_organization: PositiveInt = Field(100, description="How many of them one organisation may have.")
     max_body_bytes: PositiveInt = Field(1_048_576, description="Largest body of a request.")
+    document_bytes: PositiveInt = Field(
+        MAX_DOCUMENT_BYTES, le=MAX_DOCUMENT_BYTES, description="Largest document, uploaded or fetched."
+    )
+    review_below: float = Field(
+        0.8, ge=0, le=1, description="What is read from a document with less confidence than this waits for a person."
+    )
     hook_body_bytes: PositiveInt = Field(262_144, description="Largest body of a request that starts a workflow.")
     http_step_bytes: PositiveInt = Field(1_048_576, description="Largest reply that an http_request step takes.")
     inline_bytes: PositiveInt = Field(
