@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -32,6 +32,13 @@ from bivelio_server.chores import CHORES
 from bivelio_server.contacts import events as contact_events
 from bivelio_server.contacts import long_work as contact_jobs
 from bivelio_server.contacts import operations as contacts
+from bivelio_server.documents import downloads as document_files
+from bivelio_server.documents import events as document_events
+from bivelio_server.documents import operations as documents
+from bivelio_server.documents import processing as document_processing
+from bivelio_server.documents import reading_operations as document_reading
+from bivelio_server.documents import reviewing as document_reviews
+from bivelio_server.documents.documentation import download_paths as document_paths
 from bivelio_server.durable import Lane, TaskHandler, Worker
 from bivelio_server.events import announced
 from bivelio_server.events.definitions import EventCatalogue
@@ -110,6 +117,9 @@ FEATURES: Final[tuple[Feature, ...]] = (
     agents.feature,
     agent_executions.feature,
     agent_approvals.feature,
+    documents.feature,
+    document_reading.feature,
+    document_reviews.feature,
     workflows.feature,
     workflow_versions.feature,
     workflow_exchange.feature,
@@ -150,6 +160,7 @@ HANDLERS: Final[Mapping[str, TaskHandler]] = {
     abandoned.CHILDREN_TASK: waking.cancel_left_children,
     JOB_TASK: JobRunner(JOBS),
     FORGET_TASK: forget_files,
+    document_processing.TASK: document_processing.process,
 }
 #: What clients may watch change.
 WATCHED: Final[Mapping[str, Look]] = {instances.WATCHED: watching.look}
@@ -162,8 +173,8 @@ LANES: Final[tuple[Lane, ...]] = (delivery.LANE, expiry.LANE)
 MAIL_LANES: Final[tuple[Lane, ...]] = (mailing.LANE, approval_mailing.LANE)
 EVENTS: Final = EventCatalogue(
     [
-        *contact_events.EVENTS, *workflow_events.EVENTS, *approval_events.EVENTS, *announced.EVENTS,
-        *key_events.EVENTS, *agent_events.EVENTS,
+        *contact_events.EVENTS, *document_events.EVENTS, *workflow_events.EVENTS, *approval_events.EVENTS,
+        *announced.EVENTS, *key_events.EVENTS, *agent_events.EVENTS,
     ]
 )  # fmt: skip
 
@@ -224,6 +235,7 @@ def create_app(services: Services, installation: Installation) -> Starlette:
             Route("/v1/auth/invitations/accept", behind(AcceptInvitation(services))),
             *(Route(path, behind(endpoint)) for path, endpoint in OidcSignIn(services).routes()),
             Route(job_files.PATH, behind(job_files.Downloads(services)), methods=["GET"]),
+            Route(document_files.PATH, behind(document_files.Downloads(services)), methods=["GET"]),
             Route(HOOK_PATH, InboundHooks(services)),
             Mount("/v1", behind(OperationsDoor(services))),
             *_operator_routes(services),
@@ -270,5 +282,6 @@ def _paths_of_no_operation(refs: dict[Any, Any]) -> dict[str, Any]:
         **invitation_paths(refs),
         **oidc_paths(refs),
         **download_paths(refs),
+        **document_paths(refs),
         **hook_paths(refs),
     }

@@ -23,7 +23,7 @@ from bivelio_server.durable import cancel as cancel_task
 from bivelio_server.durable import spawn
 from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.context import Context
-from bivelio_server.kit.errors import NotFound, StaleVersion, Unavailable, null_refused
+from bivelio_server.kit.errors import CreditsExhausted, NotFound, StaleVersion, Unavailable, null_refused
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.media_types import media_type_of
 from bivelio_server.kit.models import Pagination
@@ -44,22 +44,26 @@ async def upload(context: Context, data: DocumentUpload) -> Document:
     content = await asyncio.to_thread(content_of, data, context.services.settings.document_bytes)
     media_type = await asyncio.to_thread(media_type_of, content)
     document_id, now = new_id("doc"), context.now
-    # Its processing pays for itself, once it is done.
-    context.charge(0)
-    reservation_id = await processing.reserve(context, classify=data.auto_classify, extract=data.auto_extract)
     key = StorageKey.of(context.caller.org_id, context.caller.environment.value, "documents", new_id("file"))
     stored = await context.services.storage.put(key, content)
     row = DocumentRow(
         **identity(context.caller), id=document_id, filename=data.filename, folder=data.folder, tags=data.tags,
         mime_type=media_type, bytes=stored.bytes, sha256=stored.sha256, file=stored.as_json(), status="uploaded",
         progress=0.0, classify=data.auto_classify, extract=data.auto_extract, search_text=fold(data.filename),
-        reservation_id=reservation_id, depth=context.cause.depth, created_by=context.caller.actor, version=1,
+        depth=context.cause.depth, created_by=context.caller.actor, version=1,
         created_at=now, updated_at=now,
     )  # fmt: skip
     if data.auto_classify or data.auto_extract:
         row.task_id = await spawn(context, processing.TASK, {"document_id": document_id})
     context.session.add(row)
     await context.session.flush()
+    # Its processing pays for itself, once it is done.
+    context.charge(0)
+    try:
+        row.reservation_id = await processing.reserve(context, classify=data.auto_classify, extract=data.auto_extract)
+    except CreditsExhausted:
+        await context.services.storage.delete([key])
+        raise
     if data.auto_classify:
         context.reply_after_commit(lambda: processing.classified(context, document_id))
     return document_view(context, row)

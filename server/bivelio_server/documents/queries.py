@@ -5,17 +5,30 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, delete, func, literal, select
 
-from bivelio_server.documents.models import Document
+from bivelio_server.documents.extraction_schemas import ExtractionList
+from bivelio_server.documents.models import Document, Extraction
 from bivelio_server.documents.schemas import DocumentList
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.db import Transaction
-from bivelio_server.kit.rows import business, only, page_of
+from bivelio_server.kit.rows import TextArray, business, identity, only, page_of
 from bivelio_server.kit.search import search_words
 
 _NEWEST: Final = (Document.created_at.desc(), Document.id.desc())
+_FIGURES: Final = """
+    select document_type, source, count(*) as extractions, count(reviewed_at) as reviewed,
+           count(*) filter (where review_status = 'corrected') as corrected,
+           count(*) filter (where review_status = 'pending') as pending
+      from extractions where org_id = %(org_id)s and environment = %(environment)s
+     group by document_type, source order by extractions desc, document_type, source
+"""
+_CORRECTED: Final = r"""
+    select document_type, source, regexp_replace(path, '\[\d+\]', '[]', 'g') as path, count(*) as corrections
+      from extraction_corrections where org_id = %(org_id)s and environment = %(environment)s
+     group by 1, 2, 3 order by corrections desc, path
+"""
 
 
 async def page(context: Context, data: DocumentList, *, deleted_after: datetime) -> tuple[list[Document], int]:
@@ -28,7 +41,7 @@ async def page(context: Context, data: DocumentList, *, deleted_after: datetime)
     if data.folder is not None:
         query = query.where(Document.folder == data.folder)
     if data.tags:
-        query = query.where(Document.tags.contains(data.tags))
+        query = query.where(Document.tags.op("@>")(literal(data.tags, TextArray)))
     if data.type is not None:
         query = query.where(Document.classification["type"].astext == data.type)
     if data.status is not None:
@@ -51,10 +64,10 @@ async def folders(context: Context) -> Sequence[Any]:
     return (await context.session.execute(query)).all()
 
 
-async def get(context: Context, document_id: str, *, lock: bool = False) -> Document:
-    """A document that is not deleted. Raises NotFound."""
+async def get(context: Context, document_id: str, *, lock: bool = False, field: str = "document_id") -> Document:
+    """A document that is not deleted. Raises NotFound, naming the input `field`."""
     query = _present(context.caller)
-    return await only(context.session, query.with_for_update() if lock else query, document_id, field="document_id")
+    return await only(context.session, query.with_for_update() if lock else query, document_id, field=field)
 
 
 async def get_any(context: Context, document_id: str) -> Document:
@@ -103,6 +116,43 @@ async def file_to_send(session: Transaction, key: dict[str, Any]) -> Any:
         Document.deleted_at.is_(None),
     )
     return (await session.execute(query)).first()
+
+
+async def get_extraction(context: Context, extraction_id: str, *, lock: bool = False) -> Extraction:
+    """Raises NotFound."""
+    query = _extractions(context)
+    return await only(
+        context.session, query.with_for_update(of=Extraction) if lock else query, extraction_id, field="extraction_id"
+    )
+
+
+async def extractions(context: Context, data: ExtractionList) -> tuple[list[Extraction], int]:
+    query = _extractions(context)
+    for name in ("document_id", "document_type", "review_status"):
+        value = getattr(data, name)
+        if value is not None:
+            query = query.where(getattr(Extraction, name) == value)
+    return await page_of(context.session, query.order_by(Extraction.created_at.desc(), Extraction.id.desc()), data)
+
+
+async def review_figures(context: Context) -> list[Any]:
+    """How many extractions there are of each type and source, and what became of them."""
+    return await context.session.run(_FIGURES, identity(context.caller))
+
+
+async def corrected_fields(context: Context) -> list[Any]:
+    """How often a value was put right, by type, source and path; whichever line it was."""
+    return await context.session.run(_CORRECTED, identity(context.caller))
+
+
+def _extractions(context: Context) -> Select[Extraction]:
+    """Those of no document, and those whose document is not deleted."""
+    deleted = (
+        business(Document, context.caller)
+        .where(Document.id == Extraction.document_id, Document.deleted_at.is_not(None))
+        .exists()
+    )
+    return business(Extraction, context.caller).where(~deleted)
 
 
 def _present(caller: Caller) -> Select[Document]:

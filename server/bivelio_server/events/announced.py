@@ -68,21 +68,6 @@ class Case(Output):
     updated_at: datetime
 
 
-class DocumentClassification(Output):
-    type: str
-    confidence: float
-
-
-class ProcessedDocument(Output):
-    document_id: str
-    filename: str
-    url: str
-    size_bytes: int
-    mime_type: str
-    folder: str | None
-    tags: list[str]
-    classification: DocumentClassification | None
-    uploaded_at: datetime
 
 
 _AT: Final = datetime(2026, 4, 7, 12, 20, tzinfo=UTC)
@@ -136,18 +121,6 @@ _CASE: Final = Case(
     created_at=_AT,
     updated_at=_AT,
 )
-_DOCUMENT: Final = ProcessedDocument(
-    document_id="doc_q5r6s7t8",
-    filename="contrato_cliente_abc.pdf",
-    url="https://storage.example.com/docs/contracts/contrato_cliente_abc.pdf",
-    size_bytes=245780,
-    mime_type="application/pdf",
-    folder="contracts",
-    tags=["cliente_abc", "2026"],
-    classification=DocumentClassification(type="contract", confidence=0.89),
-    uploaded_at=_AT,
-)
-
 EVENTS: Final = (
     EventDefinition(
         "message.received", Message, Text("Se ha recibido un mensaje", "A message has been received"), _RECEIVED
@@ -164,10 +137,4 @@ EVENTS: Final = (
     ),
     EventDefinition("case.created", Case, Text("Se ha creado un caso", "A case has been created"), _CASE),
     EventDefinition("case.updated", Case, Text("Se ha actualizado un caso", "A case has been updated"), _CASE),
-    EventDefinition(
-        "document.processed",
-        ProcessedDocument,
-        Text("Se ha procesado un documento", "A document has been processed"),
-        _DOCUMENT,
-    ),
 )

@@ -20,7 +20,7 @@ from bivelio_server.kit.errors import NotFound
 from bivelio_server.kit.secrets import DecryptionFailed
 
 _MAX_TOKEN: Final = 1000
-_TOKEN: Final = "{token}"
+_HOLE: Final = "{token}"
 
 #: Of every file that is fetched: no browser is to run what is in it as if it were a page of ours.
 GUARDS: Final = {
@@ -62,7 +62,7 @@ class Links:
         caller, until = context.caller, context.services.clock.outside() + self.valid
         plain = json.dumps([str(caller.org_id), caller.environment.value, file_id, int(until.timestamp())]).decode()
         token = _encoded(context.services.cipher.encrypt(plain, row=self.kind))
-        return f"{context.services.settings.address}{self.path.replace(_TOKEN, token)}"
+        return f"{context.services.settings.address}{self.path.replace(_HOLE, token)}"
 
     def open(self, services: Services, token: str) -> Linked:
         """Raises NotFound for a token that is wrong or has expired."""
@@ -81,7 +81,7 @@ class Links:
 
     def token_in(self, services: Services, address: str) -> str | None:
         """The token of an address that is one of ours."""
-        start, end = f"{services.settings.address}{self.path}".split(_TOKEN)
+        start, end = f"{services.settings.address}{self.path}".split(_HOLE)
         ours = len(address) > len(start) + len(end) and address.startswith(start) and address.endswith(end)
         return address[len(start) : len(address) - len(end)] if ours else None
 

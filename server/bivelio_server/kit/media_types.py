@@ -34,6 +34,7 @@ _HEAD_BYTES: Final = 1024
 _TEXT_BYTES: Final = 4096
 _DOCUMENT_TYPE: Final = re.compile(rb"application/[a-z0-9.+-]{1,100}")
 _HTML: Final = re.compile(rb"<(!doctype html|html|head|body|title|script|table|div|p|h1)[\s>]", re.IGNORECASE)
+_TAG: Final = re.compile(rb"<[?!a-z_]", re.IGNORECASE)
 _SVG: Final = re.compile(rb"<svg[\s>]", re.IGNORECASE)
 _EMAIL: Final = re.compile(
     rb"(received|return-path|from|to|subject|date|mime-version|message-id|delivered-to|dkim-signature|x-[a-z-]+): ?\S",
@@ -77,14 +78,14 @@ def _text(content: bytes) -> str:
     head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not head or any(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head):
         return UNKNOWN
-    if _SVG.search(head):
-        return "image/svg+xml"
-    if _HTML.search(head[:_HEAD_BYTES]) and not head.startswith(b"<?xml version"):
-        return "message/rfc822" if _EMAIL.match(head) else "text/html"
-    if head.startswith((b"<?xml", b"<!--")) or (head.startswith(b"<") and head[1:2].isalpha()):
-        return "application/xml"
     if _EMAIL.match(head):
         return "message/rfc822"
-    if head[:1] in b"{[":
-        return "application/json"
-    return "text/plain"
+    return _marked_up(head) if head.startswith(b"<") else "application/json" if head[:1] in b"{[" else "text/plain"
+
+
+def _marked_up(head: bytes) -> str:
+    if _SVG.search(head):
+        return "image/svg+xml"
+    if _HTML.search(head[:_HEAD_BYTES]) and not head.startswith(b"<?xml"):
+        return "text/html"
+    return "application/xml" if _TAG.match(head) else "text/plain"

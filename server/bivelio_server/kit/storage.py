@@ -78,8 +78,10 @@ class Storage(Protocol):
         """All of a file that is known to be small. Raises FileMissing."""
 
     def open(self, key: StorageKey, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """A file piece by piece, from byte `start` up to and without byte `end`, both within it. Raises FileMissing, with
-        the first piece."""
+        """A file piece by piece, from byte `start` up to byte `end`, which is not in it; both within the file.
+
+        Raises FileMissing, with the first piece.
+        """
 
     async def delete(self, keys: Iterable[StorageKey]) -> None:
         """Remove files; one that is not there is fine."""
