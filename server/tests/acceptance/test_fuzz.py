@@ -53,6 +53,7 @@ CHECKS = [
 ]
 
 AGENT = {"name": "Known", "instructions": "Help.", "output_schema": None, "labels": [], "tools": []}
+_DOCUMENT = base64.b64encode(b'<?xml version="1.0"?><note>Factura FAC-2026-001</note>').decode()
 _FILE = base64.b64encode(b"name\nMaria").decode()
 
 
@@ -70,6 +71,7 @@ DOCUMENT = without_recursion(openapi_document(Catalogue(FEATURES), "http://127.0
 #: What leaves nobody to ask any further, or needs a phone, a provider or a model of its own: told as stories instead.
 STORIES = (
     "/v1/(organization/delete|agents/decide|auth/oidc/.*|jobs/files/.*|hooks/.*"
+    "/v1/(organization/delete|auth/oidc/.*|jobs/files/.*|documents/files/.*|hooks/.*"
     "|account/(sign_out|leave_organization|confirm_second_factor|disable_second_factor|new_recovery_codes))"
 )
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
@@ -125,6 +127,24 @@ class Known:
             "/v1/agents/restore": lambda: {"id": self._call("agents/delete", id=self._make_agent())["id"]},
             "/v1/agents/invoke": lambda: {"agent_id": "ag_classifier_01", "input": {"text": "Hola", "context": {}}},
             "/v1/agents/get_execution": lambda: {"execution_id": self._make_execution()},
+            "/v1/documents/upload": lambda: {"filename": "known.xml", "content_base64": _DOCUMENT},
+            "/v1/documents/get": lambda: {"document_id": self._make_document()},
+            "/v1/documents/update": lambda: {"document_id": self._make_document()},
+            "/v1/documents/delete": lambda: {"document_id": self._make_document()},
+            "/v1/documents/restore": lambda: {
+                "document_id": self._call("documents/delete", document_id=self._make_document())["document_id"]
+            },
+            "/v1/documents/erase": lambda: {"document_id": self._make_document()},
+            "/v1/documents/extract": lambda: {
+                "document_id": self._make_document(),
+                "document_url": None,
+                "json_schema": None,
+                "fields": None,
+            },
+            "/v1/documents/classify": lambda: {"document_id": self._make_document(), "document_url": None},
+            "/v1/documents/list_extractions": lambda: {"document_id": self._make_document()},
+            "/v1/documents/get_extraction": lambda: {"extraction_id": self._make_extraction()},
+            "/v1/documents/review": lambda: {"extraction_id": self._make_extraction(), "corrections": []},
             "/v1/jobs/get": lambda: {"id": self._make_job()},
             "/v1/jobs/cancel": lambda: {"id": self._make_job()},
             "/v1/workflows/get": lambda: {"id": workflow},
@@ -229,6 +249,12 @@ class Known:
         data = {"agent_id": "ag_classifier_01", "input": {"text": "Hola"}}
         reply = self._http.post("/v1/agents/invoke", json={"data": data}).json()
         return str((reply["data"] if reply["success"] else reply["error"]["details"])["execution_id"])
+    def _make_document(self) -> str:
+        return str(self._call("documents/upload", filename="known.xml", content_base64=_DOCUMENT)["document_id"])
+
+    def _make_extraction(self) -> str:
+        made = self._call("documents/extract", document_id=self._make_document(), document_type="invoice")
+        return str(made["extraction_id"])
 
     def _make_job(self) -> str:
         return str(self._call("contacts/export")["job_id"])
