@@ -32,6 +32,19 @@ class Settings(BaseSettings):
         None,
         description="Folder of stored files, the same for all processes; by default `files` in the data folder.",
     )
+    s3_bucket: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        description="Bucket of an S3 server in which files are stored instead; it must be there.",
+    )
+    s3_endpoint: str | None = Field(
+        None, pattern=r"^https?://[^/?#]+/?$", description="Address of that server; Amazon's if none is given."
+    )
+    s3_region: str = Field("us-east-1", description="Region of the bucket.")
+    s3_access_key_id: str | None = Field(
+        None, description="Who reads and writes there; without it what the machine itself may do (its AWS role)."
+    )
+    s3_secret_access_key: SecretStr | None = Field(None, description="The secret of that key.", validate_default=True)
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL of the operator (owner role); without it the embedded one is used."
     )
@@ -139,6 +152,13 @@ class Settings(BaseSettings):
             raise ValueError("BIVELIO_OIDC_ISSUER needs BIVELIO_OIDC_CLIENT_ID and BIVELIO_OIDC_CLIENT_SECRET")
         return value
 
+    @field_validator("s3_secret_access_key", mode="after")
+    @classmethod
+    def _both(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if (value is None) != (info.data.get("s3_access_key_id") is None):
+            raise ValueError("BIVELIO_S3_ACCESS_KEY_ID and BIVELIO_S3_SECRET_ACCESS_KEY need each other")
+        return value
+
     @field_validator("database_url", mode="after")
     @classmethod
     def _one_scheme(cls, value: SecretStr | None) -> SecretStr | None:
@@ -154,6 +174,9 @@ class Settings(BaseSettings):
     def models_folder(self) -> Path:
         """What the embedded models compute once, and could again."""
         return self.data_dir / "models"
+    def storage_place(self) -> str:
+        """Where files are, as an operator would say it."""
+        return f"s3://{self.s3_bucket}" if self.s3_bucket else str(self.storage_folder.absolute())
 
     @property
     def worker_places(self) -> int:

@@ -131,14 +131,15 @@ def _role(place: Installation) -> Finding:
 
 
 def _stored_files(place: Installation, connection: psycopg.Connection) -> Finding:
-    check, folder = "stored files", place.settings.storage_folder
+    check = "stored files"
     try:
         lost = lost_files(connection, storage_of(place.settings), _SAMPLE)
     except StorageFailed as failure:
-        return error(check, str(failure), "let the account that runs the server read its storage folder")
+        return error(check, str(failure), "let the account that runs the server read its storage")
     if lost:
-        remedy = "let every process have the same BIVELIO_STORAGE_DIR, or restore the folder from a backup"
-        return error(check, f"{len(lost)} of {_SAMPLE} are not in {folder.absolute()}, such as {lost[0]}", remedy)
+        remedy = "let every process have the same storage settings, or restore the files from a backup"
+        where = place.settings.storage_place
+        return error(check, f"{len(lost)} of {_SAMPLE} are not in {where}, such as {lost[0]}", remedy)
     return ok(check, f"none missing, of up to {_SAMPLE} that were looked for")
 
 

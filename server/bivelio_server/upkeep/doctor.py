@@ -1,5 +1,6 @@
 """What is wrong with an installation, and what to do about it."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -14,7 +15,9 @@ import psycopg
 
 from bivelio_server.installation import InstallationError, installation
 from bivelio_server.kit.embedded_postgres import EmbeddedPostgresError
+from bivelio_server.kit.storage import Storage, StorageFailed
 from bivelio_server.settings import Settings
+from bivelio_server.storage import storage_of
 from bivelio_server.upkeep.database_doctor import examine_database
 from bivelio_server.upkeep.findings import Finding, error, ok, warning
 
@@ -44,10 +47,26 @@ def _data_folder(folder: Path) -> Iterator[Finding]:
 
 
 def _storage(settings: Settings) -> Iterator[Finding]:
+    if settings.s3_bucket is not None:
+        yield _reachable(settings)
+        return
     folder = settings.storage_folder
     yield _writable("storage", folder, "BIVELIO_STORAGE_DIR")
     if _existing(folder).stat().st_dev != _existing(settings.data_dir).stat().st_dev:
         yield _room("storage space", folder, "make room now: without it workflow runs with large outputs stand still")
+
+
+def _reachable(settings: Settings) -> Finding:
+    try:
+        asyncio.run(_first_of(storage_of(settings)))
+    except StorageFailed as failure:
+        return error("storage", str(failure), "see BIVELIO_S3_BUCKET and the settings beside it")
+    return ok("storage", settings.storage_place)
+
+
+async def _first_of(storage: Storage) -> None:
+    async for _ in storage.walk():
+        return
 
 
 def _writable(check: str, folder: Path, setting: str) -> Finding:

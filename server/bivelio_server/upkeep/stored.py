@@ -38,7 +38,9 @@ def put_files(storage: Storage, archive: Archive) -> None:
 def require_empty(storage: Storage) -> None:
     """Raises BackupError."""
     if asyncio.run(_has_files(storage)):
-        raise BackupError("The storage folder is not empty: name another one in BIVELIO_STORAGE_DIR.")
+        raise BackupError(
+            "The storage is not empty: name another folder in BIVELIO_STORAGE_DIR, or bucket in BIVELIO_S3_BUCKET."
+        )
 
 
 def check_files(connection: psycopg.Connection, archive: Archive) -> int:

@@ -1,17 +1,27 @@
-"""Runs whose output is a stored file."""
+"""Stored files, and runs whose output is one."""
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Jsonb
 
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.ids import new_id
-from bivelio_server.kit.storage import StorageKey, StoredFile
+from bivelio_server.kit.storage import Storage, StorageKey, StoredFile
 from tests.world import Client, Organization
 
+ORG = UUID("0192d6a4-1111-7000-8000-000000000001")
 STEPS = [{"id": "made", "set": {"x": 1}}]
+
+
+def key(*parts: str, org_id: UUID = ORG, environment: str = "live") -> StorageKey:
+    return StorageKey.of(org_id, environment, *parts)
+
+
+async def names(files: Storage, prefix: str = "") -> list[str]:
+    return sorted([file.key async for file in files.walk(prefix)])
 
 
 async def run_of(client: Client) -> str:

@@ -1,23 +1,16 @@
 """Files on disk: whole or not there, inside their folder, gone without a trace."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 
-from bivelio_server.kit.storage import FileMissing, StorageFailed, StorageKey, fetch, sha256_of
+from bivelio_server.kit.storage import FileMissing, StorageFailed, fetch
 from bivelio_server.storage import FilesOnDisk
+from tests.storage.arranging import ORG, key, names
 
 pytestmark = pytest.mark.anyio
-
-ORG = UUID("0192d6a4-1111-7000-8000-000000000001")
-
-
-def key(*parts: str, org_id: UUID = ORG, environment: str = "live") -> StorageKey:
-    return StorageKey.of(org_id, environment, *parts)
 
 
 @pytest.fixture
@@ -30,34 +23,8 @@ def files(root: Path) -> FilesOnDisk:
     return FilesOnDisk(root)
 
 
-async def names(files: FilesOnDisk, prefix: str = "") -> list[str]:
-    return sorted([file.key async for file in files.walk(prefix)])
-
-
 def everything(root: Path) -> set[str]:
     return {path.relative_to(root).as_posix() for path in root.rglob("*")}
-
-
-async def test_what_was_put_comes_back(files: FilesOnDisk) -> None:
-    stored = await files.put(key("runs", "a"), b"content")
-
-    assert (stored.bytes, stored.sha256) == (7, sha256_of(b"content"))
-    assert await files.get(stored.key) == b"content"
-    assert [piece async for piece in files.open(stored.key)] == [b"content"]
-    assert await fetch(files, stored) == b"content"
-
-
-async def test_a_long_file_comes_and_goes_in_pieces(files: FilesOnDisk) -> None:
-    async def content() -> AsyncIterator[bytes]:
-        for number in range(40):
-            yield bytes([number]) * 50_000
-
-    stored = await files.put(key("runs", "long"), content())
-    pieces = [piece async for piece in files.open(stored.key)]
-
-    assert stored.bytes == 2_000_000
-    assert max(map(len, pieces)) < 300_000
-    assert sha256_of(b"".join(pieces)) == stored.sha256
 
 
 async def test_only_the_account_of_the_server_may_read_it(files: FilesOnDisk, root: Path) -> None:
@@ -101,65 +68,6 @@ async def test_what_goes_takes_its_empty_folders_along(files: FilesOnDisk, root:
 
     assert await names(files) == [key("documents", "c")]
     assert everything(root) == {".drafts", f"{ORG}", f"{ORG}/live", f"{ORG}/live/documents", f"{ORG}/live/documents/c"}
-
-
-async def test_a_prefix_is_of_names_and_of_folders(files: FilesOnDisk) -> None:
-    other = UUID(int=7)
-    for one in (key("runs", "run_1-a"), key("runs", "run_1-b"), key("runs", "run_2-a"), key("runs", "x", org_id=other)):
-        await files.put(one, b"content")
-
-    listed = await names(files, key("runs", "run_1"))
-    removed = await files.delete_prefix(f"{ORG}/")
-
-    assert listed == [key("runs", "run_1-a"), key("runs", "run_1-b")]
-    assert removed == 3
-    assert await names(files) == [key("runs", "x", org_id=other)]
-
-
-async def test_many_come_and_go_at_once(files: FilesOnDisk) -> None:
-    """A folder that one removes, being empty, is where another puts its file."""
-
-    async def come_and_go(number: int) -> None:
-        for turn in range(20):
-            one = key("runs", "same", f"{number}-{turn}")
-            await files.put(one, b"content")
-            assert await files.get(one) == b"content"
-            await files.delete([one])
-
-    await asyncio.gather(*(come_and_go(number) for number in range(6)))
-
-    assert await names(files) == []
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "/etc/passwd",
-        f"{ORG}/live",
-        f"{ORG}/live/",
-        f"{ORG}/live/..",
-        f"{ORG}/live/../../x",
-        f"{ORG}/live/runs/../../../../x",
-        f"{ORG}/live//x",
-        f"{ORG}/live/x/",
-        f"{ORG}/live/./x",
-        f"{ORG}/live/.drafts",
-        f"{ORG}/live/a\\..\\b",
-        f"{ORG}/live/a\0b",
-        f"{ORG}/live/a\n",
-        f"{ORG}/live/Name",
-        f"{ORG}/live/é",
-        f"{ORG}/live/a:b",
-        f"{ORG}/elsewhere/x",
-        f"{ORG}/live/{'x' * 101}",
-        "../../live/x",
-        f"{ORG}/live/1/2/3/4/5/6/7",
-    ],
-)
-async def test_no_other_text_is_a_key(text: str) -> None:
-    with pytest.raises(ValueError, match="is no key"):
-        StorageKey(text)
 
 
 @pytest.mark.parametrize("prefix", ["../", "/", "/etc/", f"{ORG}/../../", ".drafts/", "./"])
