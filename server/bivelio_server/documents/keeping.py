@@ -17,11 +17,11 @@ async def keep_extraction(
     context: Context, document: Document | None, url: str | None, understood: Understood, *, pages: int, cost: int
 ) -> Extraction:
     """The extraction, for a person to look at where it is not certain enough."""
-    found = understood.extraction
     row = Extraction(
         **identity(context.caller), id=new_id("ext"), document_id=document.id if document else None, document_url=url,
-        document_type=found.document_type, confidence=round(found.confidence, 4), extracted=found.extracted,
-        fields=[_field(field) for field in found.fields], source=found.source, engine=understood.engine,
+        document_type=understood.document_type, confidence=round(understood.confidence, 4),
+        extracted=understood.extracted, fields=[_field(field) for field in understood.fields],
+        source=understood.source, engine=understood.engine,
         page_count=pages, credits_consumed=cost, corrections_count=0, created_by=context.caller.principal,
         review_status="pending" if _is_doubtful(context, understood) else "not_needed", created_at=context.now,
     )  # fmt: skip
@@ -58,7 +58,4 @@ def _field(field: Any) -> dict[str, Any]:
 
 
 def _is_doubtful(context: Context, understood: Understood) -> bool:
-    found, least = understood.extraction, context.services.settings.review_below
-    if found.source == "xml":
-        return False
-    return not found.fields or found.confidence < least or any(field.confidence < least for field in found.fields)
+    return understood.source != "xml" and understood.confidence < context.services.settings.review_below

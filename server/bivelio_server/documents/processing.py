@@ -15,7 +15,7 @@ from prometheus_client import Counter
 
 from bivelio_server.documents import queries
 from bivelio_server.documents.costs import CLASSIFY_CREDITS, EXTRACT_CREDITS
-from bivelio_server.documents.fields import DOCUMENT_TYPES
+from bivelio_server.documents.fields import TYPES
 from bivelio_server.documents.keeping import keep_classification, keep_extraction, tell
 from bivelio_server.documents.models import Document as DocumentRow
 from bivelio_server.documents.schemas import Document
@@ -130,7 +130,7 @@ async def _go_through(run: Run, begun: Begun) -> None:
     understood = None
     if begun.extract:
         label = found.classification.label if found else None
-        wanted = Wanted(document_type=label if label in DOCUMENT_TYPES else None)
+        wanted = Wanted(document_type=label if label in TYPES else None)
         async with run.outside():
             understood = await understand(run.services, caller, reading, wanted)
     async with _document(run) as (context, row):

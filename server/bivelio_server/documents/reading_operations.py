@@ -15,7 +15,7 @@ from bivelio_server.documents.extraction_schemas import (
     PreparedExtraction,
 )
 from bivelio_server.documents.extraction_views import extraction_view
-from bivelio_server.documents.fields import schema_of
+from bivelio_server.documents.fields import field_names
 from bivelio_server.documents.keeping import keep_classification, keep_extraction, tell
 from bivelio_server.documents.models import Document
 from bivelio_server.documents.sources import Source
@@ -145,7 +145,7 @@ def _check_wanted(context: Context, data: DocumentExtract) -> None:
         if generative(context.services, context.caller) is None:
             raise NeedsGenerativeModel
     if data.document_type is not None and data.fields is not None:
-        known = schema_of(data.document_type)["properties"]
+        known = field_names(data.document_type)
         wrong = [(place, name) for place, name in enumerate(data.fields) if name not in known]
         text = _UNKNOWN_FIELD.format(fields=", ".join(known))
         if wrong:

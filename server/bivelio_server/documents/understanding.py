@@ -4,15 +4,16 @@ A model's word counts for as much as can be checked: what the rules found too, o
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from decimal import Decimal
+from typing import Any, Final, Literal
 
 import structlog
 
 from bivelio_server.ai.port import AI, LANGUAGE, JSONSchema, Label, NeedsGenerativeModel, Prompt, UserMessage
 from bivelio_server.documents import grounding
-from bivelio_server.documents.fields import Classification, Extraction, Field, classify, extract, schema_of
+from bivelio_server.documents.fields import TYPES, Classification, Extraction, Field, classify, extract
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.errors import IntegrationFailed, Problem
@@ -44,7 +45,13 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    extraction: Extraction
+    """As an `Extraction`; `engine` names what is behind it, for a `source` of `model` that model."""
+
+    document_type: str | None
+    confidence: float
+    extracted: dict[str, Any]
+    fields: Sequence[Field]
+    source: Literal["xml", "text", "ocr", "model"]
     engine: str
 
 
@@ -69,13 +76,13 @@ async def understand(services: Services, caller: Caller, reading: Reading, wante
         return await _by_schema(model, reading, wanted.json_schema)
     found = await asyncio.to_thread(extract, reading, wanted.document_type, wanted.fields, wanted.language)
     if model is None or found.document_type is None or not is_uncertain(found):
-        return Understood(found, reading.engine)
-    schema = _narrowed(schema_of(found.document_type), wanted.fields)
+        return _by_rules(reading, found)
+    schema = _narrowed(TYPES[found.document_type].json_schema(), wanted.fields)
     try:
         asked = await model.extract(reading.text[:_SHOWN], schema)
     except IntegrationFailed as error:
         _log.warning("extraction_by_rules_alone", error=error.text.en)
-        return Understood(found, reading.engine)
+        return _by_rules(reading, found)
     return await asyncio.to_thread(_merged, reading, found, _fitting(schema, asked.data), asked.model)
 
 
@@ -96,6 +103,12 @@ async def sort(services: Services, caller: Caller, reading: Reading, categories:
     except IntegrationFailed as error:
         _log.warning("classification_by_rules_alone", error=error.text.en)
     return Sorted(found, engine)
+
+
+def _by_rules(reading: Reading, found: Extraction) -> Understood:
+    return Understood(
+        found.document_type, found.confidence, found.extracted, found.fields, found.source, reading.engine
+    )
 
 
 def is_uncertain(found: Extraction) -> bool:
@@ -119,7 +132,7 @@ async def _by_schema(model: AI, reading: Reading, schema: JSONSchema) -> Underst
     asked = await model.extract(reading.text[:_SHOWN], schema)
     data = _fitting(schema, asked.data)
     fields = await asyncio.to_thread(lambda: [_told(reading, path, value, {}) for path, value in leaves(data)])
-    return Understood(Extraction(None, _least(fields), data, fields, "model"), asked.model)
+    return Understood(None, _together(data, fields), data, fields, "model", asked.model)
 
 
 def _merged(reading: Reading, found: Extraction, said: Mapping[str, Any], engine: str) -> Understood:
@@ -136,8 +149,9 @@ def _merged(reading: Reading, found: Extraction, said: Mapping[str, Any], engine
             values[name], taken = said[name], True
             fields += [_told(reading, path, leaf, by_path) for path, leaf in leaves(said[name], name)]
     if not taken:
-        return Understood(found, reading.engine)
-    return Understood(Extraction(found.document_type, _least(fields), values, fields, "model"), engine)
+        return _by_rules(reading, found)
+    keys = [name for name in TYPES[found.document_type or ""].key_fields if name in values] or list(values)
+    return Understood(found.document_type, _together(keys, fields), values, fields, "model", engine)
 
 
 def _told(reading: Reading, path: str, value: Any, by_rules: Mapping[str, Field]) -> Field:
@@ -154,7 +168,7 @@ def _told(reading: Reading, path: str, value: Any, by_rules: Mapping[str, Field]
 def _fitting(schema: JSONSchema, data: Mapping[str, Any]) -> dict[str, Any]:
     """The members that are as the schema wants them: what is not is unknown, rather than wrong."""
     names = schema.get("properties", {})
-    known = {name: data.get(name) for name in names}
+    known = {name: _exact(data.get(name)) for name in names}
     given = {name: value for name, value in known.items() if value is not None}
     optional = {key: part for key, part in schema.items() if key != "required"}
     _, problems = checked(dict(optional), given, "extracted")
@@ -190,8 +204,19 @@ def _top(path: str) -> str:
     return path.partition(".")[0].partition("[")[0]
 
 
-def _least(fields: Sequence[Field]) -> float:
-    return min((field.confidence for field in fields), default=0.0)
+def _together(names: Iterable[str], fields: Sequence[Field]) -> float:
+    """The mean of what is sure of each of these members, where one that is missing counts as 0."""
+    sure = [[field.confidence for field in fields if _top(field.path) == name] for name in names]
+    return sum(sum(each) / len(each) for each in sure if each) / len(sure) if sure else 0.0
+
+
+def _exact(value: Any) -> Any:
+    """The value with every number as it was written."""
+    if isinstance(value, float):
+        return Decimal(str(value))
+    if isinstance(value, dict):
+        return {name: _exact(part) for name, part in value.items()}
+    return [_exact(part) for part in value] if isinstance(value, list) else value
 
 
 _INSTRUCTIONS: Final = (
