@@ -133,6 +133,8 @@ async def _go_through(run: Run, begun: Begun) -> None:
         wanted = Wanted(document_type=label if label in TYPES else None)
         async with run.outside():
             understood = await understand(run.services, caller, reading, wanted)
+        if understood.document_type is None:
+            understood = None  # nothing is known of it, and nothing charged
     async with _document(run) as (context, row):
         if row is not None:
             row.status, row.progress, row.processed_at, row.page_count = (
@@ -141,9 +143,11 @@ async def _go_through(run: Run, begun: Begun) -> None:
                 context.now,
                 reading.page_count,
             )
+            cost = CLASSIFY_CREDITS * begun.classify
             if understood is not None:
+                cost += EXTRACT_CREDITS
                 await keep_extraction(context, row, None, understood, pages=reading.page_count, cost=EXTRACT_CREDITS)
-            await _close(context, row, CLASSIFY_CREDITS * begun.classify + EXTRACT_CREDITS * begun.extract)
+            await _close(context, row, cost)
         await run.finish(context.session)
     PROCESSED.labels("processed").inc()
 

@@ -59,6 +59,8 @@ async def perform_extraction(call: OutgoingCall, prepared: PreparedExtraction) -
     reading = await sources.read(call, prepared.source)
     wanted = Wanted(prepared.document_type, prepared.fields, prepared.language, prepared.json_schema)
     understood = await understand(call.services, call.caller, reading, wanted)
+    if understood.document_type is None and wanted.json_schema is None:
+        raise Impossible(Problem("document_type", "required", _UNTOLD))
     return Extracted(understood, reading.page_count)
 
 
@@ -152,6 +154,10 @@ def _check_wanted(context: Context, data: DocumentExtract) -> None:
             raise ValidationFailed([Problem(f"fields[{place}]", "one_of", text) for place, _ in wrong])
 
 
+_UNTOLD: Final = Text(
+    "No se ha podido saber de qué tipo es el documento: indica 'document_type'.",
+    "It could not be told of what type the document is: give 'document_type'.",
+)
 _OWN_SCHEMA: Final = Text(
     "Con 'json_schema' no se indica '{field}': dilo en el esquema.",
     "With 'json_schema' there is no '{field}': say it in the schema.",

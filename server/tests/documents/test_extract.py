@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from bivelio_server.documents import understanding
-from bivelio_server.documents.fields import Classification
+from bivelio_server.documents.fields import Classification, Extraction
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.errors import IntegrationFailed
@@ -149,6 +149,16 @@ async def test_an_address_of_ours_is_for_its_organisation(
     expired = await acme.live.post(EXTRACT, {"document_url": made["url"]})
 
     assert [reply.status_code for reply in (foreign, sandbox, altered, expired)] == [404] * 4
+
+
+async def test_a_document_of_no_known_type_is_refused(acme: Organization, scripts: Scripts) -> None:
+    made = await uploaded(acme.live)
+    scripts.extraction = Extraction(None, 0.0, {}, (), "text")
+
+    reply = await acme.live.post(EXTRACT, {"document_id": made["document_id"]})
+
+    assert (reply.status_code, reply.json()["error"]["details"]["field"]) == (422, "document_type")
+    assert await credits_of(acme.live) == (0, 0, 50_000)
 
 
 async def test_only_the_fields_of_the_type_can_be_asked_for(acme: Organization, elsewhere: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bivelio_server.documents import processing
+from bivelio_server.documents.fields import Extraction
 from bivelio_server.kit.text import Text
 from bivelio_server.reading.port import Unreadable
 from tests.documents.arranging import document, events_of, processed, uploaded
@@ -52,6 +53,16 @@ async def test_extracts_and_tells_the_world(acme: Organization) -> None:
     assert extraction["document_id"] == made["document_id"]
     assert {**event, "url": None} == {**found, "url": None}
     assert await credits_of(acme.live) == (5, 0, 49_995)
+
+
+@pytest.mark.usefixtures("worker")
+async def test_of_no_known_type_nothing_is_extracted_or_charged(acme: Organization, scripts: Scripts) -> None:
+    scripts.extraction = Extraction(None, 0.0, {}, (), "text")
+
+    found = await processed(acme.live, await uploaded(acme.live, auto_classify=True, auto_extract=True))
+
+    assert found["extraction_id"] is None
+    assert await credits_of(acme.live) == (2, 0, 49_998)
 
 
 @pytest.mark.usefixtures("worker")
