@@ -9,6 +9,8 @@ def extraction_view(row: Extraction) -> ExtractionView:
     return ExtractionView.model_validate(
         {
             **shared,
+            # One with the data of a person who was erased has lost its figures with them.
+            "fields": [field for field in row.fields if field["confidence"] is not None],
             "extraction_id": row.id,
             "processed_at": row.created_at,
             "needs_review": row.review_status == "pending",
@@ -16,4 +18,4 @@ def extraction_view(row: Extraction) -> ExtractionView:
     )
 
 
-_OTHERWISE = frozenset({"extraction_id", "processed_at", "needs_review"})
+_OTHERWISE = frozenset({"fields", "extraction_id", "processed_at", "needs_review"})

@@ -39,10 +39,15 @@ def keep_classification(document: Document, found: Sorted, *, pages: int) -> Non
     document.page_count = pages
 
 
-async def tell(context: Context, document: Document) -> None:
-    """The document has changed by what was found out about it."""
+async def change(context: Context, document: Document) -> None:
+    """The document is another one by what was found out about it."""
     document.version, document.updated_at = document.version + 1, context.now
     await context.session.flush()
+
+
+async def tell(context: Context, document: Document) -> None:
+    """Its processing is over. Who asks for an extraction gets the reply instead: a workflow that the event has started
+    and that extracts must not start itself."""
     if document.deleted_at is None:
         await record(context, PROCESSED, document_view(context, document))
 

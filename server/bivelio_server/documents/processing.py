@@ -16,7 +16,7 @@ from prometheus_client import Counter
 from bivelio_server.documents import queries
 from bivelio_server.documents.costs import CLASSIFY_CREDITS, EXTRACT_CREDITS
 from bivelio_server.documents.fields import TYPES
-from bivelio_server.documents.keeping import keep_classification, keep_extraction, tell
+from bivelio_server.documents.keeping import change, keep_classification, keep_extraction, tell
 from bivelio_server.documents.models import Document as DocumentRow
 from bivelio_server.documents.schemas import Document
 from bivelio_server.documents.sources import read_content, stored_content
@@ -185,6 +185,7 @@ async def _fail(run: Run, error: APIError) -> None:
 
 
 async def _close(context: Context, row: DocumentRow, cost: int) -> None:
+    await change(context, row)
     await tell(context, row)
     await audit.write(context, _OPERATION, complete=False)
     if row.reservation_id is None:

@@ -16,7 +16,7 @@ from bivelio_server.documents.extraction_schemas import (
 )
 from bivelio_server.documents.extraction_views import extraction_view
 from bivelio_server.documents.fields import field_names
-from bivelio_server.documents.keeping import keep_classification, keep_extraction, tell
+from bivelio_server.documents.keeping import change, keep_classification, keep_extraction
 from bivelio_server.documents.models import Document
 from bivelio_server.documents.sources import Source
 from bivelio_server.documents.understanding import Sorted, Understood, Wanted, generative, sort, understand
@@ -71,7 +71,7 @@ async def record_extraction(context: Context, prepared: PreparedExtraction, outc
         pages=outcome.pages, cost=context.credits,
     )  # fmt: skip
     if document is not None:
-        await tell(context, document)
+        await change(context, document)
     return extraction_view(row)
 
 
@@ -90,7 +90,7 @@ async def record_classification(
     document = await _document(context, prepared.source)
     if document is not None:
         keep_classification(document, outcome.found, pages=outcome.pages)
-        await tell(context, document)
+        await change(context, document)
     found = outcome.found.classification
     return ClassificationView(
         classification=found.label,

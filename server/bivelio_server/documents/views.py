@@ -14,9 +14,12 @@ LINKS: Final = Links("/v1/documents/files/{token}", "download of a document", ti
 
 def document_view(context: Context, row: DocumentRow) -> Document:
     same = {name: getattr(row, name) for name in Document.model_fields.keys() - _OTHERWISE}
+    found = row.classification
     return Document.model_validate(
         {
             **same,
+            # One with the data of a person who was erased has lost its figures with them.
+            "classification": found if found and found["confidence"] is not None else None,
             "document_id": row.id,
             "url": LINKS.address(context, row.id),
             "size_bytes": row.bytes,
@@ -25,4 +28,4 @@ def document_view(context: Context, row: DocumentRow) -> Document:
     )
 
 
-_OTHERWISE: Final = frozenset({"document_id", "url", "size_bytes", "uploaded_at"})
+_OTHERWISE: Final = frozenset({"classification", "document_id", "url", "size_bytes", "uploaded_at"})

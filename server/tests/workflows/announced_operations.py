@@ -1,7 +1,7 @@
 """Operations of features that are still to come, with the shapes that the API has announced for them."""
 
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from bivelio_server.app import FEATURES
 from bivelio_server.kit.caller import Scope
@@ -11,7 +11,7 @@ from bivelio_server.kit.operations import Catalogue, Effect, Feature
 from bivelio_server.kit.text import Text
 
 _SUMMARY: Final = Text("Por venir", "To come")
-documents, invoices, messages = Feature("documents"), Feature("invoices"), Feature("messages")
+invoices, messages = Feature("invoices"), Feature("messages")
 
 
 class MessageBody(Input):
@@ -23,17 +23,6 @@ class MessageSend(Input):
     channel: str
     to: str
     message: MessageBody
-
-
-class DocumentClassify(Input):
-    document_url: str
-    categories: list[str]
-
-
-class DocumentExtract(Input):
-    document_url: str
-    document_type: str
-    fields: list[str]
 
 
 class LineItem(Input):
@@ -53,16 +42,6 @@ class SentMessage(Output):
     to: str
 
 
-class Classification(Output):
-    classification: str
-    confidence: Decimal
-
-
-class Extraction(Output):
-    confidence: Decimal
-    extracted: dict[str, Any]
-
-
 class Invoice(Output):
     id: str
 
@@ -73,18 +52,6 @@ async def send(context: Context, data: MessageSend) -> SentMessage:
     return SentMessage(message_id="msg_1", to=data.to)
 
 
-@documents.operation("classify", scope=Scope.write, effect=Effect.transactional, summary=_SUMMARY)
-async def classify(context: Context, data: DocumentClassify) -> Classification:
-    """What the document's address says that it is, and how sure that is."""
-    kind, percent = data.document_url.split("/")[-1].split("-")
-    return Classification(classification=kind, confidence=Decimal(percent) / 100)
-
-
-@documents.operation("extract", scope=Scope.write, effect=Effect.transactional, summary=_SUMMARY)
-async def extract(context: Context, data: DocumentExtract) -> Extraction:
-    return Extraction(confidence=Decimal("0.95"), extracted={"total": Decimal("1210.00"), "fields": len(data.fields)})
-
-
 @invoices.operation("create", scope=Scope.write, effect=Effect.transactional, summary=_SUMMARY)
 async def create(context: Context, data: InvoiceCreate) -> Invoice:
     return Invoice(id=data.client_id)
@@ -92,5 +59,5 @@ async def create(context: Context, data: InvoiceCreate) -> Invoice:
 
 #: The messages that were sent: to whom, and what.
 SENT: Final[list[tuple[str, str]]] = []
-EVERYTHING: Final = Catalogue([*FEATURES, documents, invoices, messages])
+EVERYTHING: Final = Catalogue([*FEATURES, invoices, messages])
 TODAY: Final = Catalogue(FEATURES)

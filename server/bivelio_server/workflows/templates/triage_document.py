@@ -27,7 +27,7 @@ def _build(terms: Terms) -> Json:
                 "id": "kind",
                 "name": terms.say("Ver qué documento es", "See what document it is"),
                 "uses": "documents.classify",
-                "with": {"document_url": "{{ input.data.url }}", "categories": _CATEGORIES},
+                "with": {"document_id": "{{ input.data.document_id }}", "categories": _CATEGORIES},
             },
             {
                 "id": "by_kind",
@@ -64,7 +64,7 @@ def _data(terms: Terms) -> Json:
         "id": "data",
         "name": terms.say("Leer sus datos", "Read its data"),
         "uses": "documents.extract",
-        "with": {"document_url": "{{ input.data.url }}", "document_type": "invoice", "fields": _FIELDS},
+        "with": {"document_id": "{{ input.data.document_id }}", "document_type": "invoice", "fields": _FIELDS},
     }
 
 
