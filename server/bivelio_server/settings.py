@@ -174,6 +174,8 @@ class Settings(BaseSettings):
     def models_folder(self) -> Path:
         """What the embedded models compute once, and could again."""
         return self.data_dir / "models"
+
+    @property
     def storage_place(self) -> str:
         """Where files are, as an operator would say it."""
         return f"s3://{self.s3_bucket}" if self.s3_bucket else str(self.storage_folder.absolute())

@@ -68,8 +68,6 @@ class Case(Output):
     updated_at: datetime
 
 
-
-
 _AT: Final = datetime(2026, 4, 7, 12, 20, tzinfo=UTC)
 _SENT: Final = Message(
     id="msg_v1w2x3y4",

@@ -249,6 +249,7 @@ class Known:
         data = {"agent_id": "ag_classifier_01", "input": {"text": "Hola"}}
         reply = self._http.post("/v1/agents/invoke", json={"data": data}).json()
         return str((reply["data"] if reply["success"] else reply["error"]["details"])["execution_id"])
+
     def _make_document(self) -> str:
         return str(self._call("documents/upload", filename="known.xml", content_base64=_DOCUMENT)["document_id"])
 
