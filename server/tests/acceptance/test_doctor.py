@@ -50,7 +50,7 @@ def test_every_fault_has_its_remedy(place: Installation) -> None:
             "BIVELIO_PORT": str(taken.getsockname()[1]),
             "BIVELIO_PUBLIC_URL": "http://api.example.com",
             "BIVELIO_PRIVATE_NETWORKS": "0.0.0.0/0",
-            "BIVELIO_DATABASE_POOL": "90",
+            "BIVELIO_DATABASE_POOL": "240",
         }
         status, findings = examined(place)
 

@@ -11,6 +11,8 @@ from bivelio_server.workflows.expressions.functions import FUNCTIONS, METHODS
 from bivelio_server.workflows.expressions.macro_forms import MACRO_FORMS
 from tests.workflows.expressions.worst_cases import WORST
 
+pytestmark = pytest.mark.xdist_group("worst cases")  # they are measured once
+
 MAX_SECONDS = 0.1
 MAX_BYTES = 64 * 1024 * 1024
 REFERENCE_SECONDS = 0.02  # `measuring.reference` on the machine the first figure is promised for
