@@ -19,15 +19,15 @@ from bivelio_server.documents.fields import TYPES
 from bivelio_server.documents.keeping import change, keep_classification, keep_extraction, tell
 from bivelio_server.documents.models import Document as DocumentRow
 from bivelio_server.documents.schemas import Document
-from bivelio_server.documents.sources import read_content, stored_content
-from bivelio_server.documents.understanding import Sorted, Wanted, sort, understand
+from bivelio_server.documents.sources import read_stored
+from bivelio_server.documents.understanding import Sorted, Understood, Wanted, sort, understand
 from bivelio_server.documents.views import document_view
 from bivelio_server.durable import Run, Superseded
 from bivelio_server.kit import audit
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.context import Cause, Context
 from bivelio_server.kit.db import passes_by_itself
-from bivelio_server.kit.errors import APIError, InternalError, NotFound, ValidationFailed
+from bivelio_server.kit.errors import APIError, InternalError, NotFound, Unavailable, ValidationFailed
 from bivelio_server.kit.execution import transaction
 from bivelio_server.kit.origin import Door, Origin
 from bivelio_server.kit.text import Text
@@ -90,7 +90,7 @@ async def process(run: Run) -> None:
         return
     try:
         await _go_through(run, begun)
-    except Superseded:
+    except (Superseded, Unavailable):
         raise
     except APIError as error:
         await _fail(run, error)
@@ -122,30 +122,16 @@ async def _begin(run: Run) -> Begun | None:
 
 
 async def _go_through(run: Run, begun: Begun) -> None:
-    caller = _caller(run)
     async with run.outside():
-        content = await stored_content(run.services, begun.file, "document_id")
-        reading = await read_content(run.services, content, begun.filename, "document_id")
+        reading = await read_stored(run.services, begun.file, begun.filename, "document_id")
     found = await _classify(run, reading) if begun.classify else None
-    understood = None
-    if begun.extract:
-        label = found.classification.label if found else None
-        wanted = Wanted(document_type=label if label in TYPES else None)
-        async with run.outside():
-            understood = await understand(run.services, caller, reading, wanted)
-        if understood.document_type is None:
-            understood = None  # nothing is known of it, and nothing charged
+    understood = await _extract(run, reading, found) if begun.extract else None
+    cost = CLASSIFY_CREDITS * begun.classify + EXTRACT_CREDITS * (understood is not None)
     async with _document(run) as (context, row):
         if row is not None:
-            row.status, row.progress, row.processed_at, row.page_count = (
-                "processed",
-                1.0,
-                context.now,
-                reading.page_count,
-            )
-            cost = CLASSIFY_CREDITS * begun.classify
+            row.status, row.progress = "processed", 1.0
+            row.processed_at, row.page_count = context.now, reading.page_count
             if understood is not None:
-                cost += EXTRACT_CREDITS
                 await keep_extraction(context, row, None, understood, pages=reading.page_count, cost=EXTRACT_CREDITS)
             await _close(context, row, cost)
         await run.finish(context.session)
@@ -164,6 +150,15 @@ async def _classify(run: Run, reading: Reading) -> Sorted:
             keep_classification(row, found, pages=reading.page_count)
             row.progress = _CLASSIFIED
     return found
+
+
+async def _extract(run: Run, reading: Reading, found: Sorted | None) -> Understood | None:
+    """Its fields; None for a document of no known type."""
+    label = found.classification.label if found else None
+    wanted = Wanted(document_type=label if label in TYPES else None)
+    async with run.outside():
+        understood = await understand(run.services, _caller(run), reading, wanted)
+    return None if understood.document_type is None else understood
 
 
 async def _fail(run: Run, error: APIError) -> None:

@@ -12,6 +12,7 @@ from bivelio_server.kit.context import Context, OutgoingCall, Services
 from bivelio_server.kit.errors import APIError, Impossible, NotFound, Problem, ValidationFailed
 from bivelio_server.kit.http import AddressRefused, OutgoingError, UrlInvalid, check_url
 from bivelio_server.kit.models import Id, Input, Output
+from bivelio_server.kit.room import Room
 from bivelio_server.kit.storage import FileMissing, StoredFile, fetch
 from bivelio_server.kit.text import Text
 from bivelio_server.reading.port import Limits, Reading, Unreadable
@@ -19,6 +20,8 @@ from bivelio_server.reading.port import Limits, Reading, Unreadable
 _FETCH_SECONDS: Final = 60.0
 _REDIRECTS: Final = 3
 _MAX_NAME: Final = 255
+#: As many documents are in the memory of a process at once; the next ones wait.
+_ROOM: Final = Room(places=4, wait_seconds=60)
 
 
 class SourceInput(Input):
@@ -70,13 +73,25 @@ def shown_url(source: Source) -> str | None:
 
 
 async def read(call: OutgoingCall, source: Source) -> Reading:
-    """Raises NotFound, Impossible: every one names the input that is to blame."""
-    content = await _content(call, source)
-    return await read_content(call.services, content, source.filename, source.field)
+    """Raises NotFound, Impossible: every one names the input that is to blame; Unavailable."""
+    if source.file is not None:
+        return await read_stored(call.services, source.file, source.filename, source.field)
+    assert source.url is not None
+    async with _ROOM.place():
+        return await _read(call.services, await _fetched(call, source.url), source.filename, source.field)
 
 
-async def read_content(services: Services, content: bytes, filename: str | None, field: str) -> Reading:
-    """Raises Impossible, which names the input `field`."""
+async def read_stored(services: Services, file: Mapping[str, Any], filename: str | None, field: str) -> Reading:
+    """Raises NotFound and Impossible, which name the input `field`; Unavailable."""
+    async with _ROOM.place():
+        try:
+            content = await fetch(services.storage, StoredFile.from_json(dict(file)))
+        except FileMissing:
+            raise NotFound(field) from None
+        return await _read(services, content, filename, field)
+
+
+async def _read(services: Services, content: bytes, filename: str | None, field: str) -> Reading:
     try:
         return await services.reader.read(
             content, filename=filename, limits=Limits(bytes=services.settings.document_bytes)
@@ -99,21 +114,6 @@ def _linked(context: Context, token: str) -> str:
     if (linked.org_id, linked.environment) != (context.caller.org_id, context.caller.environment):
         raise NotFound("document_url")
     return linked.file_id
-
-
-async def _content(call: OutgoingCall, source: Source) -> bytes:
-    if source.file is not None:
-        return await stored_content(call.services, source.file, source.field)
-    assert source.url is not None
-    return await _fetched(call, source.url)
-
-
-async def stored_content(services: Services, file: Mapping[str, Any], field: str) -> bytes:
-    """Raises NotFound."""
-    try:
-        return await fetch(services.storage, StoredFile.from_json(dict(file)))
-    except FileMissing:
-        raise NotFound(field) from None
 
 
 async def _fetched(call: OutgoingCall, url: str) -> bytes:

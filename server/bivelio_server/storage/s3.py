@@ -25,6 +25,8 @@ _PARTS_AT_ONCE: Final = 2
 _REMOVED_AT_ONCE: Final = 1000
 #: A server that is away is no reason to hold up who waits for it: the work is tried again as a whole.
 _RETRIES: Final = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
+#: A row waits for the file that it is to refer to, and no transaction may wait for longer than a minute.
+_PUT_SECONDS: Final = 50
 _FAILURES: Final = (BaseError, OSError)
 
 
@@ -101,10 +103,11 @@ class S3Storage:
 
     async def _put(self, key: StorageKey, content: Any, *, use_multipart: bool) -> None:
         try:
-            await obstore.put_async(
-                self._store, StorageKey(key), content, use_multipart=use_multipart, chunk_size=_PART_BYTES,
-                max_concurrency=_PARTS_AT_ONCE,
-            )  # fmt: skip
+            async with asyncio.timeout(_PUT_SECONDS):
+                await obstore.put_async(
+                    self._store, StorageKey(key), content, use_multipart=use_multipart, chunk_size=_PART_BYTES,
+                    max_concurrency=_PARTS_AT_ONCE,
+                )  # fmt: skip
         except _FAILURES as error:
             raise _failed(key, error) from error
 
