@@ -19,7 +19,7 @@ from bivelio_server.documents.fields import TYPES
 from bivelio_server.documents.keeping import change, keep_classification, keep_extraction, tell
 from bivelio_server.documents.models import Document as DocumentRow
 from bivelio_server.documents.schemas import Document
-from bivelio_server.documents.sources import read_stored
+from bivelio_server.documents.sources import BACKGROUND, read_stored
 from bivelio_server.documents.understanding import Sorted, Understood, Wanted, sort, understand
 from bivelio_server.documents.views import document_view
 from bivelio_server.durable import Run, Superseded
@@ -123,7 +123,7 @@ async def _begin(run: Run) -> Begun | None:
 
 async def _go_through(run: Run, begun: Begun) -> None:
     async with run.outside():
-        reading = await read_stored(run.services, begun.file, begun.filename, "document_id")
+        reading = await read_stored(run.services, begun.file, begun.filename, "document_id", BACKGROUND)
     found = await _classify(run, reading) if begun.classify else None
     understood = await _extract(run, reading, found) if begun.extract else None
     cost = CLASSIFY_CREDITS * begun.classify + EXTRACT_CREDITS * (understood is not None)

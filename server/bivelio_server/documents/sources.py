@@ -20,8 +20,10 @@ from bivelio_server.reading.port import Limits, Reading, Unreadable
 _FETCH_SECONDS: Final = 60.0
 _REDIRECTS: Final = 3
 _MAX_NAME: Final = 255
-#: As many documents are in the memory of a process at once; the next ones wait.
+#: As many documents are in the memory of a process at once, the next ones wait: of those that somebody waits for, and
+#: of those that are read meanwhile.
 _ROOM: Final = Room(places=4, wait_seconds=60)
+BACKGROUND: Final = Room(places=2, wait_seconds=600)
 
 
 class SourceInput(Input):
@@ -81,9 +83,11 @@ async def read(call: OutgoingCall, source: Source) -> Reading:
         return await _read(call.services, await _fetched(call, source.url), source.filename, source.field)
 
 
-async def read_stored(services: Services, file: Mapping[str, Any], filename: str | None, field: str) -> Reading:
+async def read_stored(
+    services: Services, file: Mapping[str, Any], filename: str | None, field: str, room: Room = _ROOM
+) -> Reading:
     """Raises NotFound and Impossible, which name the input `field`; Unavailable."""
-    async with _ROOM.place():
+    async with room.place():
         try:
             content = await fetch(services.storage, StoredFile.from_json(dict(file)))
         except FileMissing:
