@@ -12,6 +12,7 @@ import history
 import imports
 import parked
 import processes
+import reading
 import webhooks
 import workers
 import workflows
@@ -36,6 +37,7 @@ def main() -> None:
             parked.measure(here, installed)
             asyncio.run(history.measure(here, installed))
         asyncio.run(webhooks.measure(here))
+    asyncio.run(reading.measure())
 
 
 def _idle(here: Place) -> None:

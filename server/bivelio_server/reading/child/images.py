@@ -22,6 +22,8 @@ _OCR_SECONDS: Final = 90
 #: Points that the longer side of a sheet may have; what an image says of itself is often nonsense, then it is an A4.
 _SHEETS: Final = (100.0, 2000.0)
 _A4: Final = 842.0
+#: Pixels of the longer side that OCR has any use for: an A4 of 400 dpi.
+_LONGEST: Final = 4700
 _WHITE: Final = (255, 255, 255, 255)
 # The limit is ours, and its refusal says more.
 Image.MAX_IMAGE_PIXELS = None
@@ -29,8 +31,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 def read(task: Task, mime_type: str) -> Reading:
     pages, texts, engine = [], [], "pillow"
-    for number, image in enumerate(_opened(task), 1):
-        width, height = _points(image)
+    for number, (image, width, height) in enumerate(_opened(task), 1):
         if task.ocr == "off":
             pages.append(Page(number, width, height, "text", ()))
             continue
@@ -44,8 +45,8 @@ def read(task: Task, mime_type: str) -> Reading:
     return Reading(mime_type, len(pages), pages, "\n\n".join(texts), (), engine)
 
 
-def _opened(task: Task) -> Iterator[Image.Image]:
-    """The images of the file, grey, the way up that viewers show them."""
+def _opened(task: Task) -> Iterator[tuple[Image.Image, float, float]]:
+    """The images of the file, grey, the way up that viewers show them, with their width and height on paper."""
     try:
         with Image.open(io.BytesIO(task.content), formats=_FORMATS) as file:
             for index, frame in enumerate(ImageSequence.Iterator(file)):
@@ -53,7 +54,10 @@ def _opened(task: Task) -> Iterator[Image.Image]:
                     refuse("max_pages", found=f"> {task.limits.pages}", allowed=task.limits.pages)
                 allow_processor_time(_SECONDS)
                 _check_pixels(frame, task.limits)
-                yield _grey(frame)
+                image = _grey(frame)
+                points = _points(image)
+                image.thumbnail((_LONGEST, _LONGEST))
+                yield image, *points
     except (OSError, SyntaxError, ValueError, EOFError, struct.error):  # what Pillow raises for broken files
         refuse("damaged")
 
