@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import pypdfium2
 from pypdfium2 import raw
@@ -49,7 +49,7 @@ def text_layer(page: pypdfium2.PdfPage) -> Layer:
         shown = page.get_rotation()
         turned = _level_angle(text_page, count, shown)
         width, height, place = _placing(page, turned)
-        characters = [_Character(*each) for each in _characters(text_page, count, place)]
+        characters = list(_characters(text_page, count, place))
     finally:
         text_page.close()
     seen = [each for each in characters if not each.text.isspace()]
@@ -57,13 +57,12 @@ def text_layer(page: pypdfium2.PdfPage) -> Layer:
     return Layer(width, height, (turned - shown) % 360, _lines(characters), len(seen), unknown)
 
 
-@dataclass(frozen=True, slots=True)
-class _Character:
+class _Character(NamedTuple):
     text: str
     box: Box | None
 
 
-def _characters(text_page: pypdfium2.PdfTextPage, count: int, place: Placing) -> Iterator[tuple[str, Box | None]]:
+def _characters(text_page: pypdfium2.PdfTextPage, count: int, place: Placing) -> Iterator[_Character]:
     area = raw.FS_RECTF()
     there = ctypes.byref(area)
     index = 0
@@ -74,10 +73,10 @@ def _characters(text_page: pypdfium2.PdfTextPage, count: int, place: Placing) ->
             code = 0x10000 + ((code - 0xD800) << 10) + ((raw.FPDFText_GetUnicode(text_page, index) - 0xDC00) & 0x3FF)
         text = _character(code)
         if text.isspace():
-            yield text, None
+            yield _Character(text, None)
         else:
             found = raw.FPDFText_GetLooseCharBox(text_page, index, there)
-            yield text, _box(area, place) if found else None
+            yield _Character(text, _box(area, place) if found else None)
         index += 1
 
 
