@@ -161,9 +161,62 @@ def footer_issuer(random: Random) -> Made:
     return page.pdf(), truth(data)
 
 
+def several_pages(random: Random) -> Made:
+    data = invoice(random, lines=(45, 70), one_rate=True)
+    page = Paper("Helvetica", 8.5)
+    xs = ((40, "l"), (85, "l"), (390, "r"), (470, "r"), (555, "r"))
+
+    def head(number: int) -> float:
+        page.text(40, 40, data.issuer.name, bold=True, size=12)
+        page.text(40, 53, f"{data.issuer.street} - {data.issuer.address} - NIF: {data.issuer.nif}", size=7)
+        page.row(40, [(430, "l", "Factura"), (555, "r", data.number)], bold=True)
+        page.row(53, [(430, "l", "Fecha"), (555, "r", f"{data.date:%d/%m/%Y}")])
+        page.row(66, [(430, "l", "Página"), (555, "r", f"{number}")])
+        page.text(40, 80, f"Cliente: {data.recipient.name}    CIF/NIF: {data.recipient.nif}")
+        page.row(110, [(x, a, t) for (x, a), t in zip(xs, ("Código", "Descripción", "Cantidad", "Precio", "Importe"), strict=True)], bold=True)
+        return 110
+
+    number, y = 1, head(1)
+    for index, line in enumerate(data.lines):
+        if index and index % 40 == 0:
+            page.row(y + 16, [(470, "r", "Suma y sigue")])
+            page.next_page()
+            number += 1
+            y = head(number)
+        y += 15
+        page.row(y, [(x, a, t) for (x, a), t in zip(xs, (line.reference, line.description, _q(line), es(line.price), es(line.net)), strict=True)])
+    for label, value in (("Base imponible", data.base), (f"IVA {data.taxes[0][0]},00%", data.tax), ("Total factura", data.total)):
+        y += 17
+        page.row(y, [(400, "l", label), (555, "r", f"{es(value)} €")], bold=label == "Total factura")
+    return page.pdf(), truth(data)
+
+
+def catalan(random: Random) -> Made:
+    data = invoice(random, lines=(1, 5), one_rate=True)
+    page = Paper("Times-Roman", 10)
+    page.text(60, 60, data.issuer.name, bold=True, size=14)
+    page.lines(60, 76, [data.issuer.street, data.issuer.address, f"NIF: {data.issuer.nif}"], leading=13)
+    page.lines(380, 60, [f"Factura núm.: {data.number}", f"Data: {data.date:%d/%m/%Y}", f"Venciment: {data.due:%d/%m/%Y}"], leading=13)
+    page.text(60, 140, "Dades del client", bold=True)
+    page.lines(60, 155, [data.recipient.name, data.recipient.street, data.recipient.address, f"NIF: {data.recipient.nif}"], leading=13)
+    xs = ((60, "l"), (350, "r"), (440, "r"), (540, "r"))
+    y = 240.0
+    page.row(y, [(x, a, t) for (x, a), t in zip(xs, ("Concepte", "Quantitat", "Preu unitari", "Import"), strict=True)], bold=True)
+    for line in data.lines:
+        # A long description goes on below, without numbers of its own.
+        first, _, rest = line.description.partition(" ")
+        page.row(y + 18, [(x, a, t) for (x, a), t in zip(xs, (first, _q(line), es(line.price), es(line.net)), strict=True)])
+        page.text(60, y + 29, rest)
+        y += 36
+    for label, value in (("Base imposable", data.base), (f"IVA {data.taxes[0][0]}%", data.tax), ("Total a pagar", data.total)):
+        y += 17
+        page.row(y, [(380, "l", label), (540, "r", f"{es(value)} €")])
+    return page.pdf(), truth(data)
+
+
 def _q(line: Any) -> str:
     return es(line.quantity, 0) if line.quantity == int(line.quantity) else es(line.quantity, 1)
 
 
 TUNED = {"classic": classic, "two_columns": two_columns, "freelancer": freelancer, "resource_planning": resource_planning,
-         "english": english, "footer_issuer": footer_issuer}  # fmt: skip
+         "english": english, "footer_issuer": footer_issuer, "several_pages": several_pages, "catalan": catalan}  # fmt: skip

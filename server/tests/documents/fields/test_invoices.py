@@ -210,3 +210,36 @@ def test_nothing_is_made_up() -> None:
 def test_a_type_without_declared_fields_is_refused() -> None:
     with pytest.raises(KeyError):
         extract(paper("x"), "novel")
+
+
+def test_items_without_a_header_are_those_that_make_the_base() -> None:
+    extraction = extract(
+        paper("""
+FACTURA Nº 2026/13                       Fecha: 3 de abril de 2026
+Expediente 77 por 12,00 horas
+Cuota mensual de gestión                             100,00 €
+Desplazamiento            2      25,00                50,00 €
+
+Base imponible                                       150,00 €
+IVA 21%                                               31,50 €
+Total                                                181,50 €
+"""),
+        "invoice",
+    )
+
+    assert extraction.extracted["line_items"] == [
+        {
+            "description": "Cuota mensual de gestión",
+            "quantity": None,
+            "unit_price": None,
+            "tax_rate": 21,
+            "total": Decimal("121.00"),
+        },
+        {
+            "description": "Desplazamiento",
+            "quantity": 2,
+            "unit_price": Decimal("25.00"),
+            "tax_rate": 21,
+            "total": Decimal("60.50"),
+        },
+    ]

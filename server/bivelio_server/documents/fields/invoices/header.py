@@ -23,6 +23,7 @@ NUMBER_LABELS: Final = (
           r"(?:document|receipt|bill) (?:no|number)\.?", rf"rechnungs?(?:nr|nummer)\.?|factuurnummer"
                                                          rf"|facture {_NO}|numero de facture"),
     label(rf"{_INVOICE}(?=\s?:|\s+[a-z]{{0,5}}[-/]?\d)", r"serie y numero", strength=0.85),
+    label(rf"^{_INVOICE}\W*$", strength=0.7),
     label(r"(?:n\.\s?o|n o|no|num|numero|number)\s?[.:]", r"numero|documento", strength=0.6),
 )  # fmt: skip
 DATE_LABELS: Final = (

@@ -1,6 +1,7 @@
 """All fields of an invoice that was not sent as data."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from bivelio_server.documents.fields.amounts import Amount, currency
@@ -17,7 +18,7 @@ from bivelio_server.documents.fields.found import (
     found,
 )  # fmt: skip
 from bivelio_server.documents.fields.invoices.header import due_date, invoice_number, issue_date
-from bivelio_server.documents.fields.invoices.items import Item, Table, table
+from bivelio_server.documents.fields.invoices.items import Item, Table, table, unheaded
 from bivelio_server.documents.fields.invoices.parties import parties
 from bivelio_server.documents.fields.invoices.totals import Sums, Tax, sums
 from bivelio_server.documents.fields.rounding import cents, near, tidy
@@ -27,6 +28,8 @@ from bivelio_server.documents.fields.tax_ids import ibans_in
 def read_invoice(document: Document) -> Tree:
     items = table(document)
     result = sums(document, items.end + 1 if items.items else 0, items.sum if items.items else None)
+    if not items.items and result.holds and result.taxes:
+        items, result = _items_above(document, result)
     issuer, recipient = parties(document)
     return {
         "invoice_number": invoice_number(document),
@@ -43,6 +46,13 @@ def read_invoice(document: Document) -> Tree:
         "iban": _iban(document),
         "line_items": line_items(items, result),
     }
+
+
+def _items_above(document: Document, result: Sums) -> tuple[Table, Sums]:
+    base = sum((tax.base.value for tax in result.taxes), Decimal(0))
+    places = [tax.base.row for tax in result.taxes] + ([result.base.row] if result.base is not None else [])
+    items = unheaded(document, min(places), base)
+    return items, replace(result, lines_agree=bool(items.items))
 
 
 def total(result: Sums) -> Found | None:

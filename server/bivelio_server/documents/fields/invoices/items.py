@@ -15,7 +15,7 @@ from bivelio_server.reading.port import Word
 
 _END: Final = re.compile(
     r"^(?:(?:sub)?total(?! de horas)|suma|base(?: imponible|s)?\b|imponible|importe (?:total|bruto|neto)"
-    r"|total|bruto|i\.?v\.?a\.?\b|vat\b|cuota"
+    r"|total|bruto|i\.?v\.?a\.?\b|vat\b|cuotas?(?: (?:de )?i\.?v\.?a\b.*)?\W*$"
     r"|% ?iva|tipo\b|impuestos|irpf|retencion|forma de pago|observaciones|notas|condiciones|vencimiento"
     r"|net(?:o)?\b|net amount|amount due"
     r"|base de incidencia|resumo|resumen|desglose|dto\.? p\.?p|descuento (?:pronto|comercial|global)|portes\b.*total)"
@@ -23,6 +23,7 @@ _END: Final = re.compile(
 #: Rows of one item stand no farther apart than this, in heights.
 _LEADING: Final = 1.1
 _MAX_NUMBERS: Final = 7
+_MAX_UNHEADED: Final = 60
 
 
 @dataclass(slots=True)
@@ -67,6 +68,34 @@ def table(document: Document) -> Table:
             items.append(item)
             end = max(end, item.last.row if item.last else end)
     return Table([item for item in items if item.amount is not None], end)
+
+
+def unheaded(document: Document, first_sum: int, base: Decimal) -> Table:
+    """The rows above the sums, where no header tells which they are: those whose amounts make exactly the base."""
+    items: list[Item] = []
+    left = base
+    rows = [row for row in document.sheet.rows if row[0].row < first_sum]
+    for row in reversed(rows[-_MAX_UNHEADED:]):
+        numbers = document.amounts.get(row[0].row, ())
+        money = [amount for amount in numbers if amount.money]
+        if money and _says_what(row):
+            items.append(_unheaded_item(row, money[-1], numbers))
+            left -= money[-1].value
+        if left <= 0:
+            break
+    return Table(list(reversed(items)) if left == 0 else [], first_sum - 1)
+
+
+def _says_what(row: Sequence[Segment]) -> bool:
+    return sum(character.isalpha() for character in row[0].text) >= 3
+
+
+def _unheaded_item(row: Sequence[Segment], amount: Amount, numbers: Sequence[Amount]) -> Item:
+    item = Item(words=[], amount=amount, last=row[0])
+    _mend(item, numbers)
+    used = [one for one in (item.quantity, item.unit_price, item.amount) if one is not None]
+    item.words = list(_description_words(row, Header(row[0].row, ()), used))
+    return item
 
 
 def _under(document: Document, header: Header, stop: int | None) -> Iterator[Item]:
