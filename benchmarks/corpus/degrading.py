@@ -4,10 +4,20 @@ from random import Random
 
 import cv2
 import numpy as np
+import pypdfium2
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 KINDS = ("scan", "photo")
+_DPI = 200
+
+
+def picture(pdf: bytes) -> Image | None:
+    """The only page as pixels; None if there are several."""
+    document = pypdfium2.PdfDocument(pdf)
+    if len(document) > 1:
+        return None
+    return document[0].render(scale=_DPI / 72).to_numpy()[:, :, :3].copy()
 
 
 def degraded(page: Image, kind: str, random: Random) -> bytes:
