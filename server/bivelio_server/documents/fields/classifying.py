@@ -15,7 +15,7 @@ from bivelio_server.documents.fields.tax_ids import ibans_in
 
 #: From here on a label is believed, if it is this much likelier than the next.
 _ENOUGH: Final = 0.6
-_MARGIN: Final = 0.15
+_MARGIN: Final = 0.12
 #: How much a rival takes away.
 _RIVALRY: Final = 0.5
 _HEAD_ROWS: Final = 14

@@ -243,3 +243,22 @@ Total                                                181,50 €
             "total": Decimal("60.50"),
         },
     ]
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        ("Factura: F-123 - Fecha: 01/02/2026", "F-123"),
+        ("Nº de factura 2026 / 0012", "2026 / 0012"),
+        ("FACTURA Nº: A 2026/15", "A 2026/15"),
+        ("Factura núm. 20260045", "20260045"),
+        ("Fatura n.º FT 2026/77", "FT 2026/77"),
+        ("Invoice #INV-9", "INV-9"),
+        ("Nº pedido: 4500", None),
+        ("Factura del 01/02/2026", None),
+        ("FACTURA   CIF: B12345674", None),
+        ("Nº de cliente: 77", None),
+    ],
+)
+def test_the_number_of_an_invoice(line: str, number: str | None) -> None:
+    assert extract(paper(line), "invoice").extracted["invoice_number"] == number

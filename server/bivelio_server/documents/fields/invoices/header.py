@@ -22,7 +22,7 @@ NUMBER_LABELS: Final = (
           r"(?:codigo|referencia) (?:de )?factura", rf"factura[- ]recibo\s?{_NO}?", rf"nota de (?:cargo|abono) {_NO}",
           r"(?:document|receipt|bill) (?:no|number)\.?", rf"rechnungs?(?:nr|nummer)\.?|factuurnummer"
                                                          rf"|facture {_NO}|numero de facture"),
-    label(rf"{_INVOICE}(?=\s?:|\s+[a-z]{{0,5}}[-/]?\d)", r"serie y numero", strength=0.85),
+    label(rf"{_INVOICE}(?=\s?[:#]|\s+[a-z]{{0,5}}[-/]?\d)", r"serie y numero", strength=0.85),
     label(rf"^{_INVOICE}\W*$", strength=0.7),
     label(r"(?:n\.\s?o|n o|no|num|numero|number)\s?[.:]", r"numero|documento", strength=0.6),
 )  # fmt: skip
@@ -45,7 +45,10 @@ _OTHER_PAPERS: Final = re.compile(
     r"pedido|albaran|cliente|cuenta|presupuesto|contrato|expediente|rectifica\w* (?:a|la|de)|order|customer|account"
     r"|encomenda|comanda|pagina|page|telefono|tel"
 )
-_CODE: Final = re.compile(r"(?:[A-Za-z]{1,6}[ ](?=\d))?[A-Za-z0-9]+(?:\s?[/\-_.]\s?[A-Za-z0-9]+)*")
+#: Series and number may be parted by a slash with spaces; what comes after a dash with spaces is something else.
+_CODE: Final = re.compile(
+    r"(?:[A-Za-z]{1,6}[ ](?=\d))?[A-Za-z0-9]+(?:[/\-_.][A-Za-z0-9]+)*(?:\s/\s\d+\b(?!\s?[/.-]\s?\d))?"
+)
 _MONEY: Final = re.compile(r"\d{1,3}(?:[.,]\d{3})*[.,]\d{2}")
 _MAX_CODE: Final = 30
 
