@@ -1,4 +1,4 @@
-"""Which of our four languages a document is in, by its commonest words.
+"""Which language a document is in, by its commonest words: one of our four, or of those that are taken for them.
 
 Documents have few sentences and many names, which mislead what looks at letters. Words such as `de`, which several of
 them share, say nothing.
@@ -18,12 +18,20 @@ _WORDS: Final = {
     "en": "the and of with for this that date invoice amount quantity price customer payment due number name"
     " description street address to from by is on employee contract balance account total bill",
 }
-_SETS: Final = {language: frozenset(words.split()) for language, words in _WORDS.items()}
+_OTHERS: Final = {
+    "fr": "le la les des du et pour par une cette date facture montant quantite prix client paiement"
+    " votre vous total nom au",
+    "it": "il lo gli della delle con per una questa data fattura importo quantita prezzo cliente pagamento"
+    " totale nome al",
+    "de": "der die das und mit fur ein eine datum rechnung betrag menge preis kunde zahlung ihre sie im von zu",
+    "nl": "de het een en met voor van op datum factuur bedrag aantal prijs klant betaling uw bij totaal",
+}
+_SETS: Final = {language: frozenset(words.split()) for language, words in {**_WORDS, **_OTHERS}.items()}
 _ENOUGH: Final = 3
 
 
 def detect(plain: str) -> str | None:
-    """`es`, `ca`, `pt` or `en`; None where there is too little to tell."""
+    """ISO 639-1; None where there is too little to tell."""
     words = re.findall(r"[a-z]+", plain[:20_000])
     counts = {language: sum(word in known for word in words) for language, known in _SETS.items()}
     ranked = sorted(counts, key=lambda language: -counts[language])

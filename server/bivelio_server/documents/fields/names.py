@@ -27,7 +27,7 @@ _ADDRESS: Final = re.compile(
     r"|edificio|nave\b|local\b|piso|bajo|no\.?\s?\d|lot\s|jalan)"
 )
 _NO_NAME: Final = re.compile(
-    r"@|www\.|https?:|\btel(?:f|efono|\.|:)|\btlf|\bfax|\bmovil|\be-?mail|\bweb\b|\bfactura\b(?!cion)"
+    r"@|www\.|https?:|:|\bbic\b|\bswift\b|\bkvk\b|\btel(?:f|efono|\.)|\btlf|\bfax|\bmovil|\be-?mail|\bweb\b|\bfactura\b(?!cion)"
     r"|\binvoice\b|\bfatura\b"
     r"|\bfecha\b|\bdate\b|\bnumero\b|\bn\.?\s?o\b|\bcif\b|\bnif\b|\bn\.i\.f|\bc\.i\.f|\bvat\b|\biban\b"
     r"|\bpagina\b|\bpage\b|\btotal\b"

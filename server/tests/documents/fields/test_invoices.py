@@ -184,6 +184,14 @@ def test_without_a_label_who_is_who_is_not_sure() -> None:
     assert confidence(extraction, "recipient.nif") < 0.9
 
 
+def test_some_line_beside_a_tax_id_is_not_surely_a_name() -> None:
+    extraction = extract(paper("FACTURA F-1\nSabores de siempre\nCIF: B12345674\n\n" * 2), "invoice")
+
+    assert extraction.extracted["issuer"] == {"name": "Sabores de siempre", "nif": "B12345674"}
+    assert confidence(extraction, "issuer.nif") > 0.9
+    assert confidence(extraction, "issuer.name") < 0.9
+
+
 def test_an_american_date_is_not_sure_until_another_one_tells() -> None:
     text = "INVOICE\nInvoice date: 04/03/2026\nthe amount of this invoice is due for payment to us\n"
     alone = extract(paper(text), "invoice", language="en")
