@@ -1,12 +1,19 @@
 """The port of language models by what this server carries."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from bivelio_server.ai.embedded.classifying import classifier
 from bivelio_server.ai.embedded.embedding import MODEL, embedder
+from bivelio_server.ai.embedded.extracting import extract
 from bivelio_server.ai.port import (
+    Classified,
     Embedded,
+    Extracted,
+    JSONSchema,
+    Label,
     NeedsGenerativeModel,
     Prompt,
     Reply,
@@ -24,12 +31,21 @@ class EmbeddedAI:
 
     def __init__(self, folder: Path) -> None:
         self._embedder = embedder(folder.absolute())
+        self._classifier = classifier(self._embedder)
 
     async def complete(self, prompt: Prompt) -> Reply:  # noqa: ARG002  # the port's
         raise NeedsGenerativeModel
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[TextDelta | Reply, None]:  # noqa: ARG002  # the port's
         raise NeedsGenerativeModel
+
+    async def classify(self, text: str, labels: Sequence[Label]) -> Classified:
+        """By meaning: what describes a label may be in another language than the text."""
+        return await self._classifier.classify(text, labels)
+
+    async def extract(self, text: str, schema: JSONSchema) -> Extracted:
+        """What patterns can tell, and None for the rest."""
+        return Extracted(await asyncio.to_thread(extract, text, schema), self.engine, "patterns")
 
     async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Embedded:
         encoded = await self._embedder.encode(texts, kind)

@@ -40,11 +40,12 @@ class Embedder:
         self._folder = folder
         self._engine: Engine | None = None
         self._loading = Lock()
-        self._lanes = {kind: ThreadPoolExecutor(1, thread_name_prefix=f"e5-{kind}") for kind in ("query", "passage")}
+        self._passages = ThreadPoolExecutor(1, thread_name_prefix="e5-passages")
+        self._queries = ThreadPoolExecutor(1, thread_name_prefix="e5-queries")
 
     async def encode(self, texts: Sequence[str], kind: "Kind") -> "Encoded":
         """Raises NoEmbeddings."""
-        loop, lane = asyncio.get_running_loop(), self._lanes[kind]
+        loop, lane = asyncio.get_running_loop(), self._passages if kind == "passage" else self._queries
         engine = await loop.run_in_executor(lane, self._loaded)
         steps = engine.encode(texts, kind)
         while (encoded := await loop.run_in_executor(lane, _step, steps)) is None:

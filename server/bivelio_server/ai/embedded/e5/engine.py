@@ -6,10 +6,12 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 from bivelio_server.ai.embedded.e5.weights import Floats
 
-Kind: TypeAlias = Literal["query", "passage"]
+#: What is looked for, what is found, and what is compared with its like: in a topic, rare words count more.
+Kind: TypeAlias = Literal["query", "passage", "topic"]
 #: The engine's return value, after a step for each batch.
 Steps: TypeAlias = Generator[None, None, "Encoded"]
 
+PREFIXES: Final[dict[Kind, str]] = {"query": "query:", "passage": "passage:", "topic": "query:"}
 #: Texts that are computed together.
 BATCH: Final = 8
 #: What follows no longer changes what a text is about, and would be paid for in minutes.
@@ -33,7 +35,7 @@ class Engine(Protocol):
 
 def prefixed(text: str, kind: Kind) -> str:
     """As the model was trained to be given it."""
-    return f"{kind}: {text[:LONGEST_TEXT]}"
+    return f"{PREFIXES[kind]} {text[:LONGEST_TEXT]}"
 
 
 def finished(steps: Steps) -> Encoded:

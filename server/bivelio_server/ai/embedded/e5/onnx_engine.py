@@ -11,7 +11,7 @@ import structlog
 from numpy.typing import NDArray
 
 from bivelio_server.ai.embedded.e5 import golden
-from bivelio_server.ai.embedded.e5.engine import Encoded, Kind, Steps, prefixed
+from bivelio_server.ai.embedded.e5.engine import PREFIXES, Encoded, Kind, Steps, prefixed
 from bivelio_server.ai.embedded.e5.graph_files import graph_file
 from bivelio_server.ai.embedded.e5.graphs import GraphName
 from bivelio_server.ai.embedded.e5.tokenizer import Tokenizer
@@ -22,9 +22,11 @@ Ids = NDArray[np.int64]
 Mask = NDArray[np.int32]
 
 _log = structlog.get_logger()
-_GRAPHS: Final[dict[Kind, GraphName]] = {"query": "nb4", "passage": "row4"}
+_GRAPHS: Final[dict[Kind, GraphName]] = {"query": "nb4", "passage": "row4", "topic": "nb4"}
 #: Texts that are cut into tokens before others have their turn.
 _CUT_AT_ONCE: Final = 32
+#: A piece of this frequency counts half in a topic.
+_FREQUENT: Final = 1e-3
 
 
 class OnnxEngine:
@@ -35,7 +37,10 @@ class OnnxEngine:
     def __init__(self, weights: Weights, folder: Path) -> None:
         self._weights = weights
         self._folder = folder
-        self._tokenizer = Tokenizer(weights.pieces())
+        pieces = weights.pieces()
+        self._tokenizer = Tokenizer(pieces)
+        self._rarity = _FREQUENT / (_FREQUENT + np.exp(pieces.scores))
+        self._rarity[self._tokenizer.ids(PREFIXES["topic"])] = 0
         self._words = weights.quantized("emb.word", weights.width)
         places = weights.floats("emb.pos").reshape(-1, weights.width)
         self._places = places + weights.floats("emb.type")[: weights.width]
@@ -53,7 +58,7 @@ class OnnxEngine:
                 yield
         means = Means(len(texts), self._weights.width)
         for batch in batches(windows):
-            means.add(batch, self._run(session, batch))
+            means.add(batch, self._run(session, batch, kind))
             yield
         return Encoded(means.vectors(), sum(len(window.ids) + 2 for window in windows))
 
@@ -66,18 +71,19 @@ class OnnxEngine:
     def _loaded(self, graph: GraphName) -> onnxruntime.InferenceSession:
         session = _open(graph_file(graph, self._weights, self._folder))
         ids = self._tokenizer.ids(prefixed(golden.TEXT, "query"))
-        if golden.is_sound(self._run(session, [Window(0, ids)])[0]):
+        if golden.is_sound(self._run(session, [Window(0, ids)], "query")[0]):
             return session
         _log.error("graph_is_wrong", graph=graph)
         if graph == "nb4":
             raise Unusable("ONNX Runtime computes something else than the model on this machine")
         return self._sessions["nb4"]
 
-    def _run(self, session: onnxruntime.InferenceSession, windows: Sequence[Window]) -> Floats:
+    def _run(self, session: onnxruntime.InferenceSession, windows: Sequence[Window], kind: Kind) -> Floats:
         """(windows, width): the mean of the states of each window's tokens."""
         ids, mask = self._filled_up(windows)
         states = session.run(["states"], {"tokens": self._embedded(ids), "mask": mask})[0]
-        means: Floats = np.einsum("tlw,tl->tw", states, mask.astype(np.float32)) / mask.sum(axis=1, keepdims=True)
+        shares = mask * (self._rarity[ids] if kind == "topic" else np.float32(1))
+        means: Floats = np.einsum("tlw,tl->tw", states, shares) / shares.sum(axis=1, keepdims=True)
         return means.astype(np.float32)
 
     def _filled_up(self, windows: Sequence[Window]) -> tuple[Ids, Mask]:
