@@ -13,6 +13,7 @@ import imports
 import parked
 import processes
 import reading
+import understanding
 import webhooks
 import workers
 import workflows
@@ -38,6 +39,7 @@ def main() -> None:
             asyncio.run(history.measure(here, installed))
         asyncio.run(webhooks.measure(here))
     asyncio.run(reading.measure())
+    asyncio.run(understanding.measure())
 
 
 def _idle(here: Place) -> None:

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.anyio
     [
         ("es", "Buenos días, ¿me podéis enviar la factura de marzo?"),
         ("en", "Good morning, could you send me the March invoice?"),
-        ("pt", "Bom dia, podem enviar-me a fatura de março?"),
+        ("pt", "Não recebemos ainda a fatura de março, podem voltar a enviá-la?"),
         ("ca", "Bon dia, em podríeu enviar la factura del març?"),
     ],
 )
