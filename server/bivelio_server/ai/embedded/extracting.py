@@ -1,7 +1,8 @@
 """The values of a schema's properties, as far as patterns can tell them.
 
 A property is served by the kind of entity that its `format` or its name asks for. It gets a value only when there is no
-doubt: one that stands next to the property's own words, or the only one of its kind.
+doubt: one that stands next to the property's own words, or the only one of its kind. Of an `enum`, it gets the only
+value that the text names.
 """
 
 import re
@@ -31,6 +32,7 @@ _CURRENCY: Final = frozenset({"currency", "moneda", "divisa"})
 #: Where a property's own words are looked for: so many characters before the value, in its line.
 _BEFORE: Final = 48
 _WORD: Final = re.compile(r"[^\W\d_]{3,}")
+_TOKEN: Final = re.compile(r"\w+")
 _ACCENTS: Final = str.maketrans("áàéèíïóòúüçñ", "aaeeiioouucn")
 
 
@@ -46,6 +48,8 @@ def extract(text: str, schema: JSONSchema) -> dict[str, Any]:
 def _value(name: str, declared: Any, text: str, entities: Sequence[Entity]) -> Any:
     declared = declared if isinstance(declared, Mapping) else {}
     types = _types(declared)
+    if isinstance(choices := declared.get("enum"), list):
+        return _only({choice for choice in choices if isinstance(choice, str) and _names(text, choice)})
     if _plain(name) in _CURRENCY:
         return _only({entity.value.currency for entity in entities if entity.kind == "amount"})
     kind = _kind(name, declared)
@@ -99,12 +103,23 @@ def _is_named(entity: Entity, cues: frozenset[str], text: str) -> bool:
     return any(_plain(word) in cues for word in _WORD.findall(before))
 
 
+def _names(text: str, choice: str) -> bool:
+    """Whether the words of the choice stand in the text, one after the other."""
+    words = f" {' '.join(_TOKEN.findall(_folded(text)))} "
+    wanted = " ".join(_TOKEN.findall(_folded(choice.replace("_", " "))))
+    return bool(wanted) and f" {wanted} " in words
+
+
 def _only(values: set[Any]) -> Any:
     return next(iter(values)) if len(values) == 1 else None
 
 
 def _plain(word: str) -> str:
-    return word.strip().lower().replace("-", "_").replace(" ", "_").translate(_ACCENTS)
+    return _folded(word.strip()).replace("-", "_").replace(" ", "_")
+
+
+def _folded(text: str) -> str:
+    return text.lower().translate(_ACCENTS)
 
 
 _KIND_WORDS: Final = frozenset(

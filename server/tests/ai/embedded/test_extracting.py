@@ -47,6 +47,19 @@ async def test_what_is_in_doubt_or_not_of_a_form_is_none(models: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "plan"),
+    [
+        ("El cliente quiere cambiar su plan a Enterprise", "enterprise"),
+        ("¿Qué diferencia hay entre Pro y Enterprise?", None),
+        ("Quiero cambiar de plan; es un problema", None),
+    ],
+)
+async def test_of_a_choice_the_one_that_is_named_is_meant(models: Path, text: str, plan: str | None) -> None:
+    schema = {"properties": {"target_plan": {"enum": ["starter", "pro", "enterprise", None]}}}
+    assert (await EmbeddedAI(models).extract(text, schema)).data == {"target_plan": plan}
+
+
 async def test_a_list_takes_all(models: Path) -> None:
     dates = {"type": "array", "items": {"type": "string", "format": "date"}}
     assert await extracted(models, fecha=dates) == {"fecha": ["2026-03-04", "2026-04-15"]}
