@@ -46,7 +46,13 @@ _CLASSIFIER: Final = _agent(
             "extracted_entities": {
                 "type": "object",
                 "properties": {
-                    "target_plan": _text("The plan asked for", enum=["starter", "pro", "enterprise", None]),
+                    "target_plan": _text(
+                        "The plan asked for",
+                        **{
+                            "enum": ["starter", "pro", "enterprise", None],
+                            "x-intents": ["plan_upgrade", "plan_downgrade"],
+                        },
+                    ),
                     "email": _text("An e-mail address", format="email"),
                     "phone": _text("A phone number"),
                     "tax_id": _text("A Spanish tax id: NIF, CIF or NIE"),

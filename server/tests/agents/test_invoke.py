@@ -64,6 +64,25 @@ async def test_a_text_that_is_nothing_known_is_unknown(acme: Organization) -> No
     }
 
 
+@pytest.mark.parametrize(
+    ("text", "label", "plan"),
+    [
+        ("Quiero pasar a Enterprise", "plan_upgrade", "enterprise"),
+        ("Quiero pasar de Pro a Enterprise", "plan_upgrade", "enterprise"),
+        ("Quiero Starter o Enterprise", "plan_upgrade", None),
+        ("Tengo un problema con Enterprise", "technical_support", None),
+    ],
+)
+async def test_a_plan_is_told_where_there_is_no_doubt(
+    acme: Organization, text: str, label: str, plan: str | None
+) -> None:
+    scripted(acme, label=label)
+
+    found = await invoke(acme.live, CLASSIFIER, text, context={"current_plan": "pro"})
+
+    assert found["output"]["extracted_entities"].get("target_plan") == plan
+
+
 async def test_an_agent_of_ones_own_follows_its_instructions(acme: Organization) -> None:
     ai = scripted(acme, says("Buenos días"))
     made = await agent(acme.live, instructions="Greet.")
