@@ -5,6 +5,8 @@ import asyncio
 import psycopg
 import pytest
 
+from bivelio_server.app import HANDLERS
+from bivelio_server.kit.context import Services
 from tests.agents.arranging import (
     Json,
     agent,
@@ -17,8 +19,10 @@ from tests.agents.arranging import (
     scripted,
     tools_used,
 )
+from tests.jobs.arranging import ended
 from tests.scripted import says
 from tests.workflows.arranging import events_of
+from tests.working import working
 from tests.world import Client, Organization
 
 pytestmark = pytest.mark.anyio
@@ -67,10 +71,10 @@ async def test_what_is_approved_is_done_and_the_execution_ends(acme: Organizatio
     assert (decided["status"], decided["error"]) == ("approved", None)
     assert [job["operation"] for job in await jobs(acme.live)] == ["contacts.erase"]
     assert [row[2] for row in audited(owner, acme, "contacts.erase")] == ["agent"]
-    ended = await execution(acme.live, found)
-    assert (ended["status"], ended["output"]["text"]) == ("completed", "Los borro")
-    assert [one["decision"] for one in ended["output"]["decisions"]] == ["approved"]
-    assert kinds(ended["trace"])[-1] == "decision"
+    after = await execution(acme.live, found)
+    assert (after["status"], after["output"]["text"]) == ("completed", "Los borro")
+    assert [one["decision"] for one in after["output"]["decisions"]] == ["approved"]
+    assert kinds(after["trace"])[-1] == "decision"
     [event] = events_of(owner, acme, "agent.executed")
     assert event["data"]["status"] == "completed"
 
@@ -117,8 +121,8 @@ async def test_two_who_approve_at_once_do_it_once(acme: Organization) -> None:
     assert {reply.status_code for reply in replies} <= {200, 409}
     assert 200 in {reply.status_code for reply in replies}
     assert len(await jobs(acme.live)) == 1
-    ended = await execution(acme.live, found)
-    assert (ended["status"], len(ended["output"]["decisions"])) == ("completed", 1)
+    after = await execution(acme.live, found)
+    assert (after["status"], len(after["output"]["decisions"])) == ("completed", 1)
 
 
 async def test_who_may_not_do_it_may_not_approve_it(acme: Organization) -> None:
@@ -160,6 +164,16 @@ async def test_what_is_granted_without_approval_is_done_at_once(acme: Organizati
 
     assert (found["status"], found["approvals"]) == ("completed", [])
     assert tools_used((await execution(acme.live, found))["trace"]) == [("contacts.erase", "done")]
+
+
+async def test_long_work_that_was_approved_comes_to_its_end(acme: Organization, services: Services) -> None:
+    found, [contact] = await asked(acme)
+    decided = await decide(acme.live, found["approvals"][0], "approve")
+
+    async with working(services, HANDLERS):
+        job = await ended(acme.live, decided["result"]["job_id"])
+
+    assert (job["status"], job["result"]["contact_id"]) == ("completed", contact)
 
 
 async def test_waiting_costs_what_the_model_did(acme: Organization) -> None:
