@@ -25,8 +25,8 @@ from bivelio_server.agents import approvals as agent_approvals
 from bivelio_server.agents import events as agent_events
 from bivelio_server.agents import executions as agent_executions
 from bivelio_server.agents import operations as agents
+from bivelio_server.ai.choosing import close_language_models, language_model
 from bivelio_server.ai.port import LANGUAGE
-from bivelio_server.ai.unconfigured import no_model
 from bivelio_server.audit import operations as audit
 from bivelio_server.chores import CHORES
 from bivelio_server.contacts import events as contact_events
@@ -166,7 +166,7 @@ HANDLERS: Final[Mapping[str, TaskHandler]] = {
 WATCHED: Final[Mapping[str, Look]] = {instances.WATCHED: watching.look}
 PROVIDERS: Final = Providers(
     Provider(MAIL, real=smtp_mailer, simulated=SimulatedMailer),
-    Provider(LANGUAGE, real=no_model, simulated=no_model),
+    Provider(LANGUAGE, real=language_model, simulated=language_model),
 )
 LANES: Final[tuple[Lane, ...]] = (delivery.LANE, expiry.LANE)
 #: With a mail server only.
@@ -214,6 +214,7 @@ async def opened(services: Services) -> AsyncIterator[Services]:
     try:
         yield services
     finally:
+        await close_language_models()
         await services.http.aclose()
         await services.database.close()
 

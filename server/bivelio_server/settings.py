@@ -122,6 +122,40 @@ class Settings(BaseSettings):
     access_token_seconds: PositiveInt = Field(3600, description="Life of an access token.")
     refresh_token_days: PositiveInt = Field(30, description="Life of a refresh token that is not used.")
 
+    gemini_api_key: SecretStr | None = Field(
+        None, description="Key of Google's Gemini, which then does what needs a model that writes."
+    )
+    gemini_url: str = Field(
+        "https://generativelanguage.googleapis.com",
+        pattern="^https?://",
+        description="Where Gemini is reached: a gateway's address, or a test's.",
+    )
+    openai_url: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="A server compatible with OpenAI that does what needs a model that writes, as"
+        " http://localhost:11434/v1 for Ollama.",
+    )
+    openai_api_key: SecretStr | None = Field(
+        None, description="Key of that server; without BIVELIO_OPENAI_URL, of OpenAI itself."
+    )
+    ai_model: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="Model that is asked; by default gemini-2.5-flash. A server compatible with OpenAI needs one.",
+        validate_default=True,
+    )
+    ai_embedding_model: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="The provider's model for embeddings; without it, the one that this server carries computes them.",
+    )
+    ai_timeout_seconds: float = Field(
+        60, gt=0, le=600, description="How long a language model may take for one answer, or between two pieces of it."
+    )
+
     oidc_issuer: str | None = Field(None, description="OpenID Connect provider that people may sign in with.")
     oidc_name: str = Field("OpenID Connect", description="What the provider is called on the button.")
     oidc_client_id: str | None = Field(None, description="This server's id at the provider.")
@@ -157,6 +191,16 @@ class Settings(BaseSettings):
     def _both(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if (value is None) != (info.data.get("s3_access_key_id") is None):
             raise ValueError("BIVELIO_S3_ACCESS_KEY_ID and BIVELIO_S3_SECRET_ACCESS_KEY need each other")
+        return value
+
+    @field_validator("ai_model", mode="after")
+    @classmethod
+    def _chosen(cls, value: str | None, info: ValidationInfo) -> str | None:
+        compatible = info.data.get("openai_url") or info.data.get("openai_api_key")
+        if compatible and info.data.get("gemini_api_key"):
+            raise ValueError("set BIVELIO_GEMINI_API_KEY, or BIVELIO_OPENAI_URL and BIVELIO_OPENAI_API_KEY, not both")
+        if compatible and value is None:
+            raise ValueError("BIVELIO_OPENAI_URL and BIVELIO_OPENAI_API_KEY need BIVELIO_AI_MODEL")
         return value
 
     @field_validator("database_url", mode="after")

@@ -85,6 +85,7 @@ class ToolResult:
 class Reply:
     """What the model said: `text`, or `data` where a schema was asked for, or the `calls` it wants done first.
 
+    `data` is the JSON it wrote, None if it wrote none: whether it fits the schema is for whoever asked to check.
     `raw` is the adapter's own form of this message, which it needs to be shown again in the next prompt.
     """
 
@@ -102,14 +103,17 @@ Message: TypeAlias = UserMessage | Reply | ToolResult
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One request to a model. With `output_schema` it must answer with JSON of that schema (or call a tool first)."""
+    """One request to a model. With `output_schema` it is to answer with JSON of that schema (or call a tool first).
+
+    `timeout_seconds` is for all of it, whatever is tried again; None leaves it to the adapter.
+    """
 
     instructions: str
     messages: Sequence[Message]
     tools: Sequence[Tool] = ()
     output_schema: JSONSchema | None = None
     max_tokens: int | None = None
-    timeout_seconds: float = 60.0
+    timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """The one outgoing HTTP door.
 
 `OutgoingHttp` calls; `check_url` judges a URL when it is saved; the tree of failures is drawn in `errors.py`.
+`configured_client` is for the client library of a provider whose address the operator has set.
 """
 
 from bivelio_server.kit.http.client import OutgoingHttp, OutgoingResponse, check_header_name
+from bivelio_server.kit.http.configured import configured_client
 from bivelio_server.kit.http.errors import (
     AddressRefused,
     ConnectFailed,
@@ -36,4 +38,5 @@ __all__ = [
     "check_header_name",
     "check_url",
     "check_url_form",
+    "configured_client",
 ]

@@ -1,0 +1,128 @@
+"""A provider's model as the port of language models."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, Final, Literal, TypeVar
+
+from bivelio_server.ai.generative.configuration import Configuration
+from bivelio_server.ai.generative.failures import UNFIT, ProviderFailed
+from bivelio_server.ai.generative.loading import Provider, load
+from bivelio_server.ai.generative.questions import LIKELY, classification, extraction
+from bivelio_server.ai.generative.retrying import Patience, Retries
+from bivelio_server.ai.measuring import measured
+from bivelio_server.ai.port import (
+    AI,
+    Classified,
+    Embedded,
+    Extracted,
+    JSONSchema,
+    Label,
+    Prompt,
+    Reply,
+    TextDelta,
+    Usage,
+    UserMessage,
+)
+from bivelio_server.kit import tracing
+from bivelio_server.kit.json_schema import checked
+
+AnswerT = TypeVar("AnswerT")
+#: How often a model is told that its answer does not fit.
+_REPAIRS: Final = 1
+
+
+class GenerativeAI:
+    """One for the process: connections are kept. `embedding` embeds where the provider is not to."""
+
+    def __init__(self, configuration: Configuration, embedding: AI | None, retries: Retries | None = None) -> None:
+        self.engine = configuration.engine
+        self.model = configuration.model
+        self._configuration = configuration
+        self._embedding = embedding
+        self._retries = retries or Retries()
+        self._loading = asyncio.Lock()
+        self._provider: Provider | None = None
+
+    async def complete(self, prompt: Prompt) -> Reply:
+        with measured(self.engine, self.model) as call:
+            reply = await self._tried(lambda provider, seconds: provider.complete(prompt, seconds), prompt)
+            call.answered(reply.usage)
+            return reply
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[TextDelta | Reply, None]:
+        """Nothing is tried again once a piece was given out. An answer by a schema comes whole."""
+        provider, patience, given = await self._loaded(), self._patience(prompt), False
+        with measured(self.engine, self.model) as call:
+            while not given:
+                try:
+                    async with aclosing(provider.stream(prompt, patience.seconds_left)) as pieces:
+                        async for piece in pieces:
+                            given = True
+                            if isinstance(piece, Reply):
+                                call.answered(piece.usage)
+                            yield piece
+                except ProviderFailed as failure:
+                    if given:
+                        raise
+                    await patience.wait_after(failure)
+
+    async def classify(self, text: str, labels: Sequence[Label]) -> Classified:
+        reply, usage = await self._answered(classification(text, labels))
+        label, confidence = reply["label"], float(reply["confidence"])
+        found = label if confidence >= LIKELY else None
+        return Classified(found, confidence, {label: confidence}, self.engine, self.model, usage)
+
+    async def extract(self, text: str, schema: JSONSchema) -> Extracted:
+        data, usage = await self._answered(extraction(text, schema))
+        named = {name: data.get(name) for name in schema.get("properties", data)}
+        return Extracted(named, self.engine, self.model, usage)
+
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Embedded:
+        model = self._configuration.embedding_model
+        if model is None:
+            if self._embedding is None:
+                raise RuntimeError("nothing embeds: neither a provider's model nor one that this server carries")
+            return await self._embedding.embed(texts, kind)
+        with measured(self.engine, model) as call:
+            embedded = await self._tried(lambda provider, seconds: provider.embed(texts, kind, seconds), None)
+            call.answered(embedded.usage)
+            return embedded
+
+    async def aclose(self) -> None:
+        if self._provider is not None:
+            await self._provider.aclose()
+
+    async def _tried(self, ask: Callable[[Provider, float], Awaitable[AnswerT]], prompt: Prompt | None) -> AnswerT:
+        provider, patience = await self._loaded(), self._patience(prompt)
+        with tracing.span(f"ai {self.engine}", "client"):
+            while True:
+                try:
+                    return await ask(provider, patience.seconds_left)
+                except ProviderFailed as failure:
+                    await patience.wait_after(failure)
+
+    async def _answered(self, prompt: Prompt) -> tuple[dict[str, Any], Usage]:
+        """Data that fits the prompt's schema, and what it took. Raises ProviderFailed when none comes."""
+        assert prompt.output_schema is not None
+        schema, messages, usage = dict(prompt.output_schema), list(prompt.messages), Usage()
+        for _ in range(_REPAIRS + 1):
+            reply = await self.complete(Prompt(prompt.instructions, messages, output_schema=schema))
+            usage += reply.usage
+            _, problems = checked(schema, reply.data, "answer")
+            if not problems:
+                return reply.data, usage
+            wrong = "; ".join(problem.text.en for problem in problems[:10])
+            messages += [reply, UserMessage(f"The answer does not fit the schema: {wrong} Answer again, whole.")]
+        raise ProviderFailed(UNFIT, details={"provider": wrong, "status": None})
+
+    def _patience(self, prompt: Prompt | None) -> Patience:
+        all_tries = self._configuration.seconds * self._retries.attempts
+        asked = None if prompt is None else prompt.timeout_seconds
+        return Patience(self._retries, all_tries if asked is None else asked)
+
+    async def _loaded(self) -> Provider:
+        if self._provider is None:
+            async with self._loading:
+                self._provider = self._provider or await load(self._configuration)
+        return self._provider

@@ -1,0 +1,1 @@
+"""All that imports pydantic-ai and the providers' libraries. Imported by `loading.py` alone."""

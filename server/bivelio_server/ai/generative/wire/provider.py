@@ -1,0 +1,119 @@
+"""One try at the configured provider."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, Final, Literal
+
+from pydantic_ai.direct import model_request, model_request_stream
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelResponseStreamEvent,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+)
+from pydantic_ai.models import ModelRequestParameters, StreamedResponse
+from pydantic_ai.settings import ModelSettings
+
+from bivelio_server.ai.generative.configuration import Configuration
+from bivelio_server.ai.generative.failures import BROKEN, ProviderFailed
+from bivelio_server.ai.generative.wire.errors import as_ours
+from bivelio_server.ai.generative.wire.messages import messages_of, parameters_of, reply_of, usage_of
+from bivelio_server.ai.generative.wire.models import models_of
+from bivelio_server.ai.port import Embedded, Prompt, Reply, TextDelta
+from bivelio_server.kit.http import configured_client
+
+#: A megabyte of text is more than any model writes; vectors of a thousand texts are longer.
+_MAX_BYTES: Final = 64 * 1024 * 1024
+
+
+class WireProvider:
+    """A `loading.Provider`."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._client = configured_client(configuration.url, provider="ai", max_response_bytes=_MAX_BYTES)
+        self._model, make_embedding_model = models_of(configuration, self._client)
+        name = configuration.embedding_model
+        self._embedding_model = None if name is None else make_embedding_model(name)
+        self._secret = configuration.key.get_secret_value() if configuration.key else None
+
+    async def complete(self, prompt: Prompt, seconds: float) -> Reply:
+        messages, settings, parameters = self._request(prompt)
+        with as_ours(self._secret):
+            async with asyncio.timeout(min(seconds, self._configuration.seconds)):
+                response = await model_request(
+                    self._model, messages, model_settings=settings, model_request_parameters=parameters
+                )
+            return reply_of(response, prompt, self._configuration.engine, self._configuration.model)
+
+    async def stream(self, prompt: Prompt, seconds: float) -> AsyncGenerator[TextDelta | Reply, None]:
+        messages, settings, parameters = self._request(prompt)
+        deadline = asyncio.get_running_loop().time() + seconds
+        async with AsyncExitStack() as held:
+            with as_ours(self._secret):
+                async with self._limit(deadline):
+                    stream = await held.enter_async_context(
+                        model_request_stream(
+                            self._model, messages, model_settings=settings, model_request_parameters=parameters
+                        )
+                    )
+            events = aiter(stream)
+            while (event := await self._next(events, deadline)) is not None:
+                text = _text_of(event)
+                if text and prompt.output_schema is None:
+                    yield TextDelta(text)
+            yield self._whole(stream, prompt)
+
+    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"], seconds: float) -> Embedded:
+        assert self._embedding_model is not None, "asked only where one is configured"
+        input_type: Literal["query", "document"] = "query" if kind == "query" else "document"
+        with as_ours(self._secret):
+            async with asyncio.timeout(min(seconds, self._configuration.seconds)):
+                result = await self._embedding_model.embed(list(texts), input_type=input_type)
+            vectors = [_unit(vector) for vector in result.embeddings]
+            return Embedded(vectors, self._embedding_model.model_name, usage_of(result.usage))
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    def _request(self, prompt: Prompt) -> tuple[list[ModelMessage], ModelSettings, ModelRequestParameters]:
+        # The libraries' own retries are off: `retrying.py` knows what is left of the time, and what was given out.
+        settings = ModelSettings(max_retries=0)
+        if prompt.max_tokens is not None:
+            settings["max_tokens"] = prompt.max_tokens
+        with as_ours(self._secret):
+            return messages_of(prompt), settings, parameters_of(prompt, self._model)
+
+    def _limit(self, deadline: float) -> asyncio.Timeout:
+        return asyncio.timeout_at(min(deadline, asyncio.get_running_loop().time() + self._configuration.seconds))
+
+    async def _next(
+        self, events: AsyncIterator[ModelResponseStreamEvent], deadline: float
+    ) -> ModelResponseStreamEvent | None:
+        with as_ours(self._secret):
+            async with self._limit(deadline):
+                return await anext(events, None)
+
+    def _whole(self, stream: StreamedResponse, prompt: Prompt) -> Reply:
+        with as_ours(self._secret):
+            response = stream.get()
+            if response.finish_reason is None:
+                # A connection that is closed in the middle looks like the end; only the model's last word says so.
+                raise ProviderFailed(BROKEN, details={"provider": "the stream ended early", "status": None})
+            return reply_of(response, prompt, self._configuration.engine, self._configuration.model)
+
+
+def _text_of(event: Any) -> str:
+    if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
+        return event.part.content
+    if isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
+        return event.delta.content_delta
+    return ""
+
+
+def _unit(vector: Sequence[float]) -> Sequence[float]:
+    length = sum(value * value for value in vector) ** 0.5
+    return [value / length for value in vector] if length else vector
