@@ -6,7 +6,7 @@ answer, and never more than so many bytes. Time is limited by whoever calls.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AsyncExitStack
 from ipaddress import ip_network
 from typing import Final, cast
@@ -92,13 +92,15 @@ class _Body(httpx2.AsyncByteStream):
         self._answer = answer
         self._held = held
         self._max_bytes = max_bytes
+        self._read = 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        read = 0
+        # Not `aiter_stream`: libraries that stop at the last event come back to read what is left.
+        assert isinstance(self._answer.stream, AsyncIterable)
         try:
-            async for chunk in self._answer.aiter_stream():
-                read += len(chunk)
-                if read > self._max_bytes:
+            async for chunk in self._answer.stream:
+                self._read += len(chunk)
+                if self._read > self._max_bytes:
                     raise httpx2.RemoteProtocolError(f"the answer has more than {self._max_bytes} bytes")
                 yield chunk
         except (httpcore2.NetworkError, httpcore2.ProtocolError) as error:

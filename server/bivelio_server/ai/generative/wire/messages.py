@@ -1,6 +1,5 @@
 """Our messages as pydantic-ai's, and the other way round."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.usage import RequestUsage
 
 from bivelio_server.ai.port import Prompt, Reply, Tool, ToolCall, ToolResult, Usage, UserMessage
+from bivelio_server.kit import json
 
 #: The tool by which a model answers that takes no schema beside tools.
 ANSWER: Final = "final_answer"
@@ -67,7 +67,7 @@ def reply_of(response: ModelResponse, prompt: Prompt, engine: str, model: str) -
     )
     data = None
     if prompt.output_schema is not None and not calls:
-        data = answers[0] if answers else _json_in(text)
+        data = _json_in(json.dumps(answers[0]).decode() if answers else text)
     return Reply(engine, model, usage_of(response.usage), text=text, data=data, calls=calls, raw=response)
 
 
@@ -100,7 +100,7 @@ def _response(reply: Reply) -> ModelResponse:
     if isinstance(reply.raw, ModelResponse):
         return reply.raw
     parts: list[ModelResponsePart] = [ToolCallPart(call.name, call.arguments, call.id) for call in reply.calls]
-    said = reply.text or ("" if reply.data is None else json.dumps(reply.data, ensure_ascii=False))
+    said = reply.text or ("" if reply.data is None else json.dumps(reply.data).decode())
     return ModelResponse(parts=[TextPart(said), *parts] if said else parts)
 
 
@@ -115,9 +115,9 @@ def _taken(response: ModelResponse) -> list[ModelRequestPart]:
 
 
 def _json_in(text: str) -> Any:
-    """The JSON that the text is, perhaps in a fence; None where it is none."""
+    """The JSON that the text is, perhaps in a fence, its decimals exact; None where it is none."""
     bare = text.strip().removeprefix("```json").removeprefix("```").removesuffix("```")
     try:
         return json.loads(bare)
-    except (ValueError, RecursionError):
+    except json.InvalidJSON:
         return None
