@@ -36,6 +36,7 @@ SQL_MODULES = {
     "accounts/expiry.py": "the definer function that says which keys end soon",
     "accounts/throttle.py": "definer functions: there is no caller yet",
     "accounts/provisioning.py": "the operator's own connection",
+    "ai/usage.py": "a counter, in the transaction of whatever asked a model",
     "usage/credits.py": "the ledger's functions",
     "oidc/endpoints.py": "definer functions: there is no caller yet",
     "contacts/sets.py": "whole sets of contacts in one statement",

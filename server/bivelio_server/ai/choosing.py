@@ -1,4 +1,4 @@
-"""Which model of language does the work: the provider's that the operator has configured, else what this server carries.
+"""Which model of language does the work: the one of the provider that is configured, else what this server carries.
 
 The sandbox asks the same one: what a model says changes nothing outside.
 """

@@ -43,12 +43,13 @@ class Measured:
 
 @contextmanager
 def measured(engine: str, model: str) -> Iterator[Measured]:
-    """Count and time one call; `failed` unless it is told what was answered."""
+    """Count and time one call; `failed` unless it is told what was answered. An error learns which model it is of."""
     call, began = Measured(), time.monotonic()
     try:
         yield call
     except IntegrationFailed as error:
         call.outcome = "failed" if error.retryable else "refused"
+        error.details.update(engine=engine, model=model)
         raise
     finally:
         CALLS.labels(engine, model, call.outcome).inc()

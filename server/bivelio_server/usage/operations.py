@@ -12,6 +12,9 @@ from bivelio_server.kit.text import Text
 from bivelio_server.usage import queries
 from bivelio_server.usage.environments import chosen_environment, visible_environments
 from bivelio_server.usage.schemas import (
+    AiUsageList,
+    AiUsagePage,
+    AiUsageRow,
     CreditEntry,
     CreditEntryList,
     CreditEntryPage,
@@ -45,6 +48,18 @@ async def list_usage(context: Context, data: UsageList) -> UsagePage:
     rows, total = await queries.list_usage(context, data, environments, days=_USUAL_DAYS - 1)
     usage = [UsageRow.model_validate(row) for row in rows]
     return UsagePage(usage=usage, pagination=Pagination.of(data, total))
+
+
+@feature.operation(
+    "ai", scope=Scope.admin, effect=Effect.read, errors=[Impossible],
+    summary=Text("Lista el uso de modelos de lenguaje por día", "List the use of language models by day"),
+)  # fmt: skip
+async def list_ai_usage(context: Context, data: AiUsageList) -> AiUsagePage:
+    _require_span(data.from_, data.to)
+    environment = chosen_environment(context, data.environment)
+    rows, total = await queries.list_ai_usage(context, data, environment, days=_USUAL_DAYS - 1)
+    usage = [AiUsageRow.model_validate(row) for row in rows]
+    return AiUsagePage(usage=usage, pagination=Pagination.of(data, total))
 
 
 @feature.operation(

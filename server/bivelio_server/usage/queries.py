@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from bivelio_server.kit.context import Context
-from bivelio_server.usage.schemas import CreditEntryList, RequestList, UsageList
+from bivelio_server.usage.schemas import AiUsageList, CreditEntryList, RequestList, UsageList
 
 _NEWEST_FIRST: Final = " order by at desc, id desc limit %(limit)s offset %(offset)s"
 _PAGE_OF_REQUESTS: Final = "select * from request_log where "
@@ -65,6 +65,20 @@ _USAGE: Final = """
          order by day desc, requests desc, credits desc, operation, key_id, environment
          limit %(limit)s offset %(offset)s) listed on true
 """
+# Without a `from`, the span ends at `to` or today and is so many days long.
+_MATCHING_AI_USAGE: Final = """
+    select {what} from ai_usage u join organizations o on o.id = u.org_id
+     where u.org_id = %(org_id)s and u.environment = %(environment)s
+       and u.day >= coalesce(%(from)s::date,
+                             coalesce(%(to)s::date, (%(now)s at time zone o.timezone)::date) - %(days)s::int)
+       and (%(to)s::date is null or u.day <= %(to)s)
+       and (%(engine)s::text is null or u.engine = %(engine)s)
+       and (%(model)s::text is null or u.model = %(model)s)
+"""
+_AI_USAGE: Final = (
+    _MATCHING_AI_USAGE.format(what="u.*") + " order by u.day desc, u.engine, u.model limit %(limit)s offset %(offset)s"
+)
+_COUNT_AI_USAGE: Final = _MATCHING_AI_USAGE.format(what="count(*) as total")
 _LIMITS: Final = "select * from present_limits(%(now)s)"
 _CREDITS: Final = "select * from present_credits(%(now)s)"
 _MATCHING_ENTRIES: Final = """
@@ -139,6 +153,21 @@ async def list_usage(context: Context, data: UsageList, environments: list[str],
         },
     )
     return [row for row in rows if row.requests is not None], rows[0].total
+
+
+async def list_ai_usage(context: Context, data: AiUsageList, environment: str, *, days: int) -> tuple[list[Any], int]:
+    """One page of days and models, and how many there are; the span as `list_usage` has it."""
+    wanted = {
+        "org_id": context.caller.org_id,
+        "environment": environment,
+        "now": context.now,
+        "from": data.from_,
+        "to": data.to,
+        "days": days,
+        "engine": data.engine,
+        "model": data.model,
+    }
+    return await _page(context, _AI_USAGE, _COUNT_AI_USAGE, wanted, data.per_page, data.offset)
 
 
 async def limits(context: Context) -> Any:

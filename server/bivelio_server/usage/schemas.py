@@ -102,6 +102,39 @@ class UsagePage(Output):
     pagination: Pagination
 
 
+class AiUsageList(PageInput):
+    """The last 30 days by default, in the organisation's time zone; of the caller's own environment."""
+
+    from_: Date | None = Field(None, alias="from")
+    to: Date | None = None
+    engine: Annotated[str, Field(max_length=50)] | None = None
+    model: Annotated[str, Field(max_length=200)] | None = None
+    environment: EnvironmentName | None = None
+
+
+class AiUsageRow(Output):
+    """`failures` are among the `calls`, `cached_tokens` among the `prompt_tokens`, `thought_tokens` among the
+    `output_tokens`. `engine` is `embedded`, `gemini` or `openai`."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    day: date
+    environment: EnvironmentName
+    engine: str
+    model: str
+    calls: int
+    failures: int
+    prompt_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    thought_tokens: int
+
+
+class AiUsagePage(Output):
+    usage: list[AiUsageRow]
+    pagination: Pagination
+
+
 class Limits(Output):
     """What the organisation may ask in one environment, all its credentials together; null is no limit."""
 

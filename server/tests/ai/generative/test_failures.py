@@ -57,7 +57,9 @@ async def test_an_outage_ends_after_a_few_tries_with_what_the_provider_said(ai: 
         await ai.complete(PROMPT)
 
     assert (failed.value.status, failed.value.code) == (503, "INTEGRATION_ERROR")
-    assert failed.value.details == {"retryable": True, "provider": "Overloaded, ***.", "status": 503}
+    assert failed.value.details == {
+        "retryable": True, "provider": "Overloaded, ***.", "status": 503, "engine": ai.engine, "model": ai.model,
+    }  # fmt: skip
     assert len(llmock.requests) == 3
 
 
@@ -68,7 +70,9 @@ async def test_a_refusal_is_final(ai: GenerativeAI, llmock: LLMock, status: int)
     with pytest.raises(IntegrationRefused) as refused:
         await ai.complete(PROMPT)
 
-    assert refused.value.details == {"retryable": False, "provider": "No.", "status": status}
+    assert refused.value.details == {
+        "retryable": False, "provider": "No.", "status": status, "engine": ai.engine, "model": ai.model,
+    }  # fmt: skip
     assert len(llmock.requests) == 1
 
 
@@ -99,16 +103,17 @@ async def test_a_stream_that_breaks_before_the_first_piece_is_tried_again(
 
 
 @pytest.mark.parametrize("kind", ["disconnect", "truncate", "malformed"])
-async def test_nothing_is_tried_again_once_a_piece_was_given_out(
-    ai: GenerativeAI, llmock: LLMock, kind: Any
-) -> None:
+async def test_nothing_is_tried_again_once_a_piece_was_given_out(ai: GenerativeAI, llmock: LLMock, kind: Any) -> None:
     llmock.reply("One two three four five six seven eight.", times=2)
     llmock.add(StreamFault(kind, after_chunks=3, match=Match(stream=True)))
     given: list[TextDelta | Reply] = []
 
-    with pytest.raises(IntegrationFailed):
+    async def take() -> None:
         async for piece in ai.stream(PROMPT):
-            given.append(piece)
+            given.append(piece)  # noqa: PERF401 - kept piece by piece, as it ends with an error
+
+    with pytest.raises(IntegrationFailed):
+        await take()
 
     assert given
     assert not any(isinstance(piece, Reply) for piece in given)

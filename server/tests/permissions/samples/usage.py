@@ -21,6 +21,7 @@ async def _request_of_key(scene: Scene) -> dict[str, Any]:
 
 SAMPLES: Final[Samples] = {
     "usage.list": Sample(_key),
+    "usage.ai": fixed({}),
     "usage.limits": fixed({}),
     "usage.credits": fixed({}),
     "usage.list_credit_entries": Sample(_key),

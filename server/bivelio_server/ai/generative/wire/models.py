@@ -11,6 +11,7 @@ from pydantic_ai.embeddings.openai import OpenAIEmbeddingModel
 from pydantic_ai.models import Model
 from pydantic_ai.models.google import GoogleModel
 from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers.google import GoogleProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
@@ -18,6 +19,8 @@ from bivelio_server.ai.generative.configuration import Configuration
 
 #: Servers on this machine ask for none, but the library insists on one.
 _NO_KEY: Final = "none"
+#: A connection that is closed in the middle looks like the end; only the model's last word says so.
+_STRICT: Final = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
 
 
 def models_of(
@@ -31,7 +34,7 @@ def models_of(
             name, provider=google
         )
     openai = AsyncOpenAI(base_url=configuration.url, api_key=key, http_client=client, max_retries=0)
-    compatible = OpenAICompatibleProvider("openai", openai_client=openai)
+    compatible = OpenAICompatibleProvider("openai", openai_client=openai, profile=_STRICT)
     return OpenAIChatModel(configuration.model, provider=compatible), lambda name: OpenAIEmbeddingModel(
         name, provider=compatible
     )

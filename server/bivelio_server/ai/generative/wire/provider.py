@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from pydantic_ai.direct import model_request, model_request_stream
 from pydantic_ai.messages import (
     ModelMessage,
+    ModelResponse,
     ModelResponseStreamEvent,
     PartDeltaEvent,
     PartStartEvent,
@@ -47,7 +48,7 @@ class WireProvider:
                 response = await model_request(
                     self._model, messages, model_settings=settings, model_request_parameters=parameters
                 )
-            return reply_of(response, prompt, self._configuration.engine, self._configuration.model)
+            return self._reply(response, prompt)
 
     async def stream(self, prompt: Prompt, seconds: float) -> AsyncGenerator[TextDelta | Reply, None]:
         messages, settings, parameters = self._request(prompt)
@@ -101,9 +102,14 @@ class WireProvider:
         with as_ours(self._secret):
             response = stream.get()
             if response.finish_reason is None:
-                # A connection that is closed in the middle looks like the end; only the model's last word says so.
+                # A connection that is closed in the middle looks like the end.
                 raise ProviderFailed(BROKEN, details={"provider": "the stream ended early", "status": None})
-            return reply_of(response, prompt, self._configuration.engine, self._configuration.model)
+            return self._reply(response, prompt)
+
+    def _reply(self, response: ModelResponse, prompt: Prompt) -> Reply:
+        if not response.parts and response.finish_reason is None:
+            raise ProviderFailed(BROKEN, details={"provider": "an answer without content", "status": None})
+        return reply_of(response, prompt, self._configuration.engine, self._configuration.model)
 
 
 def _text_of(event: Any) -> str:
