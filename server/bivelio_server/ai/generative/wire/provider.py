@@ -20,9 +20,9 @@ from pydantic_ai.settings import ModelSettings
 
 from bivelio_server.ai.generative.configuration import Configuration
 from bivelio_server.ai.generative.failures import BROKEN, ProviderFailed
+from bivelio_server.ai.generative.wire.connecting import models_of
 from bivelio_server.ai.generative.wire.errors import as_ours
 from bivelio_server.ai.generative.wire.messages import messages_of, parameters_of, reply_of, usage_of
-from bivelio_server.ai.generative.wire.models import models_of
 from bivelio_server.ai.port import Embedded, Prompt, Reply, TextDelta
 from bivelio_server.kit.http import configured_client
 
