@@ -3,23 +3,22 @@
 The sandbox asks the same one: what a model says changes nothing outside.
 """
 
-import importlib
 from functools import cache
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
+from bivelio_server.ai.embedded.adapter import EmbeddedAI
 from bivelio_server.ai.generative import Configuration, GenerativeAI, configuration_of
 from bivelio_server.ai.port import AI
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.context import Services
 
-_EMBEDDED: Final = "bivelio_server.ai.embedded.adapter"
 _generative: Final[dict[Configuration, GenerativeAI]] = {}
 
 
 def language_model(services: Services, caller: Caller) -> AI:  # noqa: ARG001 - every organisation has the same
     """One for the process: it keeps its connections until `close_language_models`."""
-    carried = _embedded(services.settings.data_dir / "models")
+    carried = _embedded(services.settings.models_folder)
     configuration = configuration_of(services.settings)
     if configuration is None:
         return carried
@@ -35,6 +34,5 @@ async def close_language_models() -> None:
 
 
 @cache
-def _embedded(folder: Path) -> AI:
-    # By name: a server that is never asked for a model does not load what carries the embedded ones.
-    return cast("AI", importlib.import_module(_EMBEDDED).EmbeddedAI(folder))
+def _embedded(folder: Path) -> EmbeddedAI:
+    return EmbeddedAI(folder)
