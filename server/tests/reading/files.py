@@ -148,12 +148,27 @@ def pptx(text: str) -> bytes:
 
 
 def odt(*paragraphs: str) -> bytes:
-    body = "".join(f"<text:p>{text}</text:p>" for text in paragraphs)
-    content = (
-        f'<office:document-content xmlns:office="{ODF}:office:1.0" xmlns:text="{ODF}:text:1.0"><office:body>'
-        f"<office:text>{body}</office:text></office:body></office:document-content>"
+    return _open_document("text", "".join(f"<text:p>{text}</text:p>" for text in paragraphs))
+
+
+def ods(*cells: str) -> bytes:
+    row = "".join(
+        f'<table:table-cell office:value-type="string"><text:p>{text}</text:p></table:table-cell>' for text in cells
     )
-    return zipped({"mimetype": b"application/vnd.oasis.opendocument.text", "content.xml": content.encode()})
+    table = f'<table:table table:name="Gastos"><table:table-row>{row}</table:table-row></table:table>'
+    return _open_document("spreadsheet", table)
+
+
+def _open_document(kind: str, body: str) -> bytes:
+    content = (
+        f'<office:document-content xmlns:office="{ODF}:office:1.0" xmlns:text="{ODF}:text:1.0"'
+        f' xmlns:table="{ODF}:table:1.0"><office:body><office:{kind}>{body}</office:{kind}></office:body>'
+        "</office:document-content>"
+    )
+    mime_type = f"application/vnd.oasis.opendocument.{kind}"
+    manifest = '<m:manifest xmlns:m="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"/>'
+    parts = {"mimetype": mime_type, "content.xml": content, "META-INF/manifest.xml": manifest}
+    return zipped({name: part.encode() for name, part in parts.items()})
 
 
 def image(size: tuple[int, int] = (40, 30), form: str = "PNG", **options: object) -> bytes:

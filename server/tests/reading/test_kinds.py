@@ -20,6 +20,7 @@ OOXML = "application/vnd.openxmlformats-officedocument."
         (files.xlsx(("Concepto", "Importe"), ("Luz", "42,10")), f"{OOXML}spreadsheetml.sheet", "Luz 42,10"),
         (files.pptx("Resultados de 2026"), f"{OOXML}presentationml.presentation", "Resultados de 2026"),
         (files.odt("Acta de la junta"), "application/vnd.oasis.opendocument.text", "Acta de la junta"),
+        (files.ods("Luz", "42,10"), "application/vnd.oasis.opendocument.spreadsheet", "Luz 42,10"),
         (b"{\\rtf1\\ansi Escritura}", "application/rtf", "Escritura"),
         (b"<!doctype html><p>Nota</p><script>x</script>", "text/html", "Nota"),
         ("<html><meta charset=iso-8859-1><p>Señal".encode("latin-1"), "text/html", "Señal"),
