@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bivelio_server.ai.embedded.embedding import MODEL, Embedder
+from bivelio_server.ai.embedded.strangers import STRANGERS
 from bivelio_server.ai.port import Classified, Label, Usage
 
 if TYPE_CHECKING:
@@ -53,11 +54,12 @@ class Classifier:
         descriptions = [label.description or label.name.replace("_", " ") for label in labels]
         exemplars = [text[:_READ] for label in labels for text in label.exemplars]
         owners = [index for index, label in enumerate(labels) for _ in label.exemplars]
-        encoded = await self._embedder.encode([*descriptions, *exemplars], "topic")
+        encoded = await self._embedder.encode([*descriptions, *exemplars, *STRANGERS], "topic")
         # With numpy, which a server that classifies nothing does without.
         prepare = import_module("bivelio_server.ai.embedded.prototypes").prototypes
-        split = len(descriptions)
-        prototypes = await asyncio.to_thread(prepare, encoded.vectors[:split], encoded.vectors[split:], owners)
+        first, last = len(descriptions), len(descriptions) + len(exemplars)
+        vectors = encoded.vectors
+        prototypes = await asyncio.to_thread(prepare, vectors[:first], vectors[first:last], owners, vectors[last:])
         return prototypes, Usage(prompt=encoded.tokens)
 
 

@@ -19,7 +19,7 @@ Owners = NDArray[np.intp]
 _DESCRIPTION: Final = 2.5
 _TEMPERATURE: Final = 0.055
 _WITHOUT_EXEMPLARS: Final = 0.075
-#: The cosine about the centre of a text that fits no label.
+#: The least score of what is no label: a text may fit none without being like the strangers that are known.
 _STRANGER: Final = 0.08
 #: How far the exemplars may move the temperature: a standard deviation of its logarithm.
 _FREEDOM: Final = 0.3
@@ -30,54 +30,67 @@ _LEFT_OUT: Final = 150
 @dataclass(frozen=True, slots=True)
 class Prototypes:
     centre: Floats
-    #: (labels, width)
+    #: (labels and one for strangers, width)
     points: Floats
     temperature: float
 
     def probabilities(self, vector: Floats) -> list[float]:
         """Of each label; what is missing to 1 is the probability that none fits."""
-        scores = self.points @ _unit(vector - self.centre)
-        return [float(p) for p in _softmax(_with_stranger(scores[None]), self.temperature)[0, :-1]]
+        scores = _scores(vector, self.centre, self.points)
+        return [float(p) for p in _softmax(scores[None], self.temperature)[0, :-1]]
 
 
-def prototypes(descriptions: Floats, exemplars: Floats, owners: Sequence[int]) -> Prototypes:
-    """`descriptions` (labels, width); `owners` tell the label of each of `exemplars` (…, width)."""
-    of = np.array(owners, np.intp)
-    centre, points = _points(descriptions, exemplars, of)
-    return Prototypes(centre, points, _temperature(descriptions, exemplars, of))
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Vectors of what is known: `descriptions` (labels, width), `exemplars` and `strangers` (…, width); `owners` tell
+    the label of each exemplar."""
+
+    descriptions: Floats
+    exemplars: Floats
+    owners: Owners
+    strangers: Floats
+
+    def without(self, index: np.intp) -> "Described":
+        """That exemplar."""
+        exemplars, owners = np.delete(self.exemplars, index, axis=0), np.delete(self.owners, index)
+        return Described(self.descriptions, exemplars, owners, self.strangers)
 
 
-def _points(descriptions: Floats, exemplars: Floats, owners: Owners) -> tuple[Floats, Floats]:
-    centre = np.concatenate([descriptions, exemplars]).mean(axis=0)
-    sums = _DESCRIPTION * _unit(descriptions - centre)
-    np.add.at(sums, owners, _unit(exemplars - centre))
-    return centre, _unit(sums)
+def prototypes(descriptions: Floats, exemplars: Floats, owners: Sequence[int], strangers: Floats) -> Prototypes:
+    known = Described(descriptions, exemplars, np.array(owners, np.intp), strangers)
+    centre, points = _points(known)
+    return Prototypes(centre, points, _temperature(known))
 
 
-def _temperature(descriptions: Floats, exemplars: Floats, owners: Owners) -> float:
+def _points(known: Described) -> tuple[Floats, Floats]:
+    centre = np.concatenate([known.descriptions, known.exemplars, known.strangers]).mean(axis=0)
+    sums = _DESCRIPTION * _unit(known.descriptions - centre)
+    np.add.at(sums, known.owners, _unit(known.exemplars - centre))
+    strangers = _unit(known.strangers - centre).sum(axis=0)
+    return centre, _unit(np.concatenate([sums, strangers[None]]))
+
+
+def _scores(vector: Floats, centre: Floats, points: Floats) -> Floats:
+    """Of each label, and last of none."""
+    scores: Floats = points @ _unit(vector - centre)
+    scores[-1] = max(scores[-1], _STRANGER)
+    return scores
+
+
+def _temperature(known: Described) -> float:
     """The likeliest one, by the exemplars and by what was found elsewhere."""
-    if not len(exemplars):
+    count = len(known.exemplars)
+    if not count:
         return _WITHOUT_EXEMPLARS
-    left_out = np.linspace(0, len(exemplars) - 1, min(len(exemplars), _LEFT_OUT)).astype(np.intp)
-    scores = _with_stranger(np.array([_left_out(descriptions, exemplars, owners, index) for index in left_out]))
-    right = (np.arange(len(left_out)), owners[left_out])
+    left_out = np.linspace(0, count - 1, min(count, _LEFT_OUT)).astype(np.intp)
+    scores = np.array([_scores(known.exemplars[index], *_points(known.without(index))) for index in left_out])
+    right = (np.arange(len(left_out)), known.owners[left_out])
 
     def cost(temperature: float) -> float:
         surprise = -np.log(_softmax(scores, temperature)[right] + 1e-12).sum()
         return float(surprise + (np.log(temperature / _TEMPERATURE) / _FREEDOM) ** 2 / 2)
 
     return min((float(temperature) for temperature in np.geomspace(0.02, 0.2, 47)), key=cost)
-
-
-def _left_out(descriptions: Floats, exemplars: Floats, owners: Owners, index: np.intp) -> Floats:
-    """The scores of one exemplar by all others."""
-    centre, points = _points(descriptions, np.delete(exemplars, index, axis=0), np.delete(owners, index))
-    scores: Floats = points @ _unit(exemplars[index] - centre)
-    return scores
-
-
-def _with_stranger(scores: Floats) -> Floats:
-    return np.concatenate([scores, np.full((len(scores), 1), _STRANGER)], axis=1)
 
 
 def _softmax(scores: Floats, temperature: float) -> Floats:
