@@ -70,6 +70,7 @@ async def _extracted(ai: AI, text: str, schema: Mapping[str, Any], clock: Clock,
 
 def _note(found: Classified | Extracted, said: Mapping[str, Any], began: float, clock: Clock, outcome: Outcome) -> None:
     outcome.usage += found.usage
+    outcome.answers += 1
     outcome.note(clock, "model", {"engine": found.engine, "model": found.model, **said}, since=began)
 
 

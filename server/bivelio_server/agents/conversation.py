@@ -116,6 +116,7 @@ class Conversation:
     def _note(self, reply: Reply, began: float) -> None:
         outcome = self._outcome
         outcome.engine, outcome.model, outcome.usage = reply.engine, reply.model, outcome.usage + reply.usage
+        outcome.answers += 1
         said = {
             "engine": reply.engine,
             "model": reply.model,

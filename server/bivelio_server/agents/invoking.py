@@ -18,6 +18,7 @@ from bivelio_server.agents.schemas import AgentDefinition
 from bivelio_server.agents.tools import Hand
 from bivelio_server.agents.views import invocation_of
 from bivelio_server.ai.port import AI, LANGUAGE, NeedsGenerativeModel
+from bivelio_server.ai.usage import count, count_calls
 from bivelio_server.events.recording import record as record_event
 from bivelio_server.kit import json
 from bivelio_server.kit.context import Cause, Context, OutgoingCall
@@ -118,6 +119,7 @@ async def record(context: Context, prepared: Prepared, outcome: Outcome) -> Agen
     row.status, row.output, row.error = outcome.status, outcome.output, None
     row.credits_consumed = context.credits
     _keep(row, outcome, context.now if outcome.status == "completed" else None)
+    await _count(context, outcome)
     approvals = [_asked(context, row, number, outcome) for number in range(len(outcome.asked))]
     context.session.add_all(approvals)
     await context.session.flush()
@@ -142,7 +144,10 @@ async def record_failure(context: Context, prepared: Prepared, error: Integratio
     row = await queries.get_execution(context, prepared.execution_id, lock=True)
     row.status, row.credits_consumed = "failed", 0
     row.error = {**error.render(DEFAULT_LANGUAGE), "message_en": error.text.en}
-    _keep(row, error.outcome if isinstance(error, BrokenOff) else Outcome(), context.now)
+    outcome = error.outcome if isinstance(error, BrokenOff) else Outcome()
+    _keep(row, outcome, context.now)
+    await _count(context, outcome)
+    await count(context, error)
     await context.session.flush()
     await queries.count_invocation(context, row.agent_id, latency_ms=None)
 
@@ -151,3 +156,8 @@ def _keep(row: Execution, outcome: Outcome, completed_at: datetime | None) -> No
     row.engine, row.model = outcome.engine, outcome.model
     row.usage, row.tokens_used = usage_of(outcome), outcome.usage.total
     row.trace, row.duration_ms, row.completed_at = outcome.trace, outcome.duration_ms, completed_at
+
+
+async def _count(context: Context, outcome: Outcome) -> None:
+    if outcome.engine is not None and outcome.model is not None:
+        await count_calls(context, outcome.engine, outcome.model, usage=outcome.usage, calls=outcome.answers)

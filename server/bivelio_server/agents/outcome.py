@@ -28,6 +28,8 @@ class Outcome:
     engine: str | None = None
     model: str | None = None
     usage: Usage = Usage()  # noqa: RUF009 - frozen
+    #: How often a model has answered.
+    answers: int = 0
     duration_ms: int = 0
     asked: list[Asked] = field(default_factory=list)
     trace: list[dict[str, Any]] = field(default_factory=list)

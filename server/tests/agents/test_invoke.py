@@ -195,3 +195,14 @@ async def test_what_no_database_keeps_is_left_out_of_what_a_model_writes(acme: O
     made = await agent(acme.live)
 
     assert (await invoke(acme.live, made["id"]))["output"] == {"text": "ab?"}
+
+
+async def test_what_the_model_was_asked_is_in_the_usage(acme: Organization) -> None:
+    scripted(acme)
+
+    await invoke(acme.live, CLASSIFIER, "Quiero un plan mejor")
+
+    [row] = (await acme.live.call("/v1/usage/ai"))["usage"]
+    assert (row["engine"], row["model"], row["failures"]) == ("scripted", MODEL, 0)
+    assert row["calls"] >= 1
+    assert row["prompt_tokens"] >= 340
