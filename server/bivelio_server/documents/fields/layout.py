@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -18,6 +19,8 @@ LINE_HEIGHT: Final = 12.0
 _MAX_LINES: Final = 5_000
 _MAX_LINE: Final = 2_000
 _MAX_WORDS: Final = 60_000
+_FEW_WORDS: Final = 12
+_MANY_WORDS: Final = 2_000
 _COLUMN_BREAK: Final = re.compile(r"\t+| {3,}|\s*\|\s*")
 _LIKE_ASCII: Final = str.maketrans({"º": "o", "°": "o", "ª": "a", "’": "'", "´": "'", "–": "-", "—": "-", "−": "-"})
 
@@ -106,7 +109,7 @@ def lay_out(reading: Reading, pages: int = 50) -> Sheet:
             break
         placed = any(word.box.x1 > word.box.x0 for word in page.words)
         words = [part for word in page.words[:_MAX_WORDS] for part in _split(word)] if placed else []
-        for group in _rows(words):
+        for group in _rows(words, _slope(words) if page.source == "ocr" else 0.0):
             rows.append(tuple(_segments(group, page, len(rows), placed=True)))
         widths[page.number] = page.width
     if not rows:
@@ -148,22 +151,42 @@ def _split(word: Word) -> Iterator[Word]:
         yield Word(piece.group(), Box(left, word.box.y0, right, word.box.y1), word.confidence)
 
 
-def _rows(words: Sequence[Word]) -> list[list[Word]]:
+def _rows(words: Sequence[Word], slope: float) -> list[list[Word]]:
     """Words whose middles lie in one another's height make a row."""
     rows: list[list[Word]] = []
-    for word in sorted(words, key=lambda word: (word.box.y0 + word.box.y1) / 2):
-        if rows and _beside(rows[-1], word):
+    for word in sorted(words, key=lambda word: _level(word, slope)):
+        if rows and _beside(rows[-1], word, slope):
             rows[-1].append(word)
         else:
             rows.append([word])
     return [sorted(row, key=lambda word: word.box.x0) for row in rows]
 
 
-def _beside(row: Sequence[Word], word: Word) -> bool:
-    middle = (word.box.y0 + word.box.y1) / 2
-    centre = median((other.box.y0 + other.box.y1) / 2 for other in row[-12:])
+def _beside(row: Sequence[Word], word: Word, slope: float) -> bool:
+    centre = median(_level(other, slope) for other in row[-12:])
     height = max(median(other.box.y1 - other.box.y0 for other in row[-12:]), word.box.y1 - word.box.y0)
-    return abs(middle - centre) < 0.45 * height
+    return abs(_level(word, slope) - centre) < 0.45 * height
+
+
+def _level(word: Word, slope: float) -> float:
+    """How far down the middle of a word is on a page whose rows rise or fall by `slope`."""
+    return (word.box.y0 + word.box.y1) / 2 - slope * (word.box.x0 + word.box.x1) / 2
+
+
+def _slope(words: Sequence[Word]) -> float:
+    """What a straightened scan still lacks: the slope at which most words are level with others. Half a degree is
+    enough to take the end of a wide row for the next one."""
+    if len(words) < _FEW_WORDS:
+        return 0.0
+    bin_height = max(median(word.box.y1 - word.box.y0 for word in words) / 4, 0.5)
+    some = words[:_MANY_WORDS]
+
+    def level_words(slope: float) -> int:
+        return sum(
+            count * count for count in Counter(round(_level(word, slope) / bin_height) for word in some).values()
+        )
+
+    return max((step / 1000 for step in range(-25, 26)), key=lambda slope: (level_words(slope), -abs(slope)))
 
 
 def _segments(row: Sequence[Word], page: Page, number: int, *, placed: bool) -> Iterator[Segment]:

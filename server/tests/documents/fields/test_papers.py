@@ -1,8 +1,12 @@
 """Receipts, contracts, deeds, identity documents, payslips and bank statements."""
 
+from dataclasses import replace
 from decimal import Decimal
 
+import pytest
+
 from bivelio_server.documents.fields import TYPES, Extraction, extract, field_names
+from bivelio_server.reading.port import Box, Word
 from tests.documents.fields.paper import paper
 
 
@@ -183,6 +187,21 @@ def test_the_running_balance_tells_what_left_the_account() -> None:
         (Decimal("500.00"), Decimal("1419.50")),
     ]
     assert confidence(extraction, "movements[0].amount") > 0.9
+
+
+@pytest.mark.parametrize("slope", [-0.012, 0.012])
+def test_a_scan_that_is_not_quite_straight(slope: float) -> None:
+    straight = paper(STATEMENT, source="ocr", confidence=0.99)
+    words = [
+        Word(
+            word.text,
+            Box(word.box.x0, word.box.y0 + slope * word.box.x0, word.box.x1, word.box.y1 + slope * word.box.x0),
+        )
+        for word in straight.pages[0].words
+    ]
+    askew = replace(straight, pages=[replace(straight.pages[0], words=words)])
+
+    assert extract(askew, "bank_statement").extracted == extract(straight, "bank_statement").extracted
 
 
 def test_what_is_extracted_is_of_the_declared_schema() -> None:
