@@ -198,5 +198,5 @@ async def test_nothing_outside_the_grant_happens_whatever_the_text_orders(
 
 def _settled(database: psycopg.Connection, organization: Organization) -> list[Any]:
     """All that a tool could have changed."""
-    own = {"agent_executions", "agent_days", "credit_entries", "credit_months", "events", "audit_log"}
+    own = {"agent_executions", "agent_days", "ai_usage", "credit_entries", "credit_months", "events", "audit_log"}
     return [row for row in rows_of(database, organization.id) if row[0] not in own]
