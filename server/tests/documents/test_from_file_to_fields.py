@@ -11,6 +11,8 @@ from tests.documents.arranging import processed, uploaded
 from tests.documents.conftest import Scripts
 from tests.reading.files import docx, empty_pages, pdf
 from tests.usage.arranging import credits_of
+from tests.workflows.arranging import Json, ended, instances, reached, until
+from tests.workflows.deciding import DECIDE, waiting_in
 from tests.world import Organization
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("worker", "as_it_is")]
@@ -98,3 +100,42 @@ async def test_a_contract_of_an_office(acme: Organization) -> None:
     reply = await acme.live.call("/v1/documents/classify", {"document_id": made["document_id"]})
 
     assert (reply["classification"], reply["detected_language"]) == ("contract", "es")
+
+
+async def test_the_ready_workflow_reads_what_it_surely_knows(acme: Organization) -> None:
+    triage = await triaging(acme)
+    await uploaded(acme.live, INVOICE, "factura.pdf", auto_classify=True)
+
+    run = await ended(acme.live, await the_run_of(acme, triage))
+
+    assert (run["output"]["kind"], run["output"]["approved"]) == ("invoice", True)
+    assert run["output"]["data"]["total"] == 1210
+
+
+async def test_the_ready_workflow_asks_about_what_is_not_sure(acme: Organization) -> None:
+    triage = await triaging(acme, sure_percent=100)
+    await uploaded(acme.live, docx("CONTRATO DE ARRENDAMIENTO", "REUNIDOS", "EXPONEN"), "c.docx", auto_classify=True)
+
+    run = await reached(acme.live, await the_run_of(acme, triage), "waiting")
+
+    [question] = await waiting_in(acme.live, run)
+    assert question["title"].startswith("c.docx: ¿es «contract»")
+    await acme.live.call(DECIDE, {"approval_id": question["approval_id"], "decision": "reject"})
+    assert (await ended(acme.live, run))["output"]["approved"] is False
+
+
+async def triaging(organization: Organization, **parameters: int) -> Json:
+    data = {"template_id": "triage_document", "status": "active", "parameters": parameters}
+    made: Json = await organization.live.call("/v1/workflows/create_from_template", data)
+    return made
+
+
+async def the_run_of(organization: Organization, made: Json) -> Json:
+    """That which the document starts."""
+
+    async def has_begun() -> bool:
+        return bool(await instances(organization.live, workflow_id=made["id"]))
+
+    await until(has_begun)
+    [run] = await instances(organization.live, workflow_id=made["id"])
+    return run

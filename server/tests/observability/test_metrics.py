@@ -32,7 +32,7 @@ pytestmark = pytest.mark.anyio
 #: Each has few values, whatever callers do. None may be an id, an address, or anything else that a caller chooses.
 LABELS = {
     "operation", "status", "code", "by", "task", "state", "outcome", "crew", "kind", "pool", "provider", "reason",
-    "version", "api", "environment",
+    "version", "api", "environment", "engine", "model",
 }  # fmt: skip
 
 

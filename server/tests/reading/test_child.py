@@ -21,7 +21,14 @@ T = TypeVar("T")
 
 
 def children() -> list[psutil.Process]:
-    return [each for each in psutil.Process().children() if "bivelio_server.reading.child" in each.cmdline()]
+    return [each for each in psutil.Process().children() if _is_reading(each)]
+
+
+def _is_reading(process: psutil.Process) -> bool:
+    try:
+        return "bivelio_server.reading.child" in process.cmdline()
+    except psutil.Error:  # of another test, and gone by now
+        return False
 
 
 async def until(look: Callable[[], T]) -> T:

@@ -20,7 +20,6 @@ from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.origin import Door, Origin
 from tests.workflows.announced_operations import EVERYTHING, SENT
 from tests.workflows.arranging import ended, instance, later, reached, reacted, started, until
-from tests.workflows.deciding import DECIDE, waiting_in
 from tests.working import working
 from tests.world import Client, Organization
 
@@ -43,33 +42,6 @@ async def made_from(client: Client, template_id: str, **parameters: Any) -> Json
     data = {"template_id": template_id, "status": "active", "parameters": parameters}
     made: Json = await client.call(CREATE, data)
     return made
-
-
-def document(name: str) -> Json:
-    return {"document_id": "doc_1", "filename": "escaneado.pdf", "url": f"https://example.com/{name}"}
-
-
-async def test_a_document_that_is_surely_known_is_read_without_asking(client: Client) -> None:
-    triage = await made_from(client, "triage_document")
-
-    run = await ended(client, await started(client, triage, data=document("invoice-92")))
-
-    assert run["output"] == {
-        "document_id": "doc_1", "kind": "invoice", "data": {"total": 1210.0, "fields": 6}, "approved": True,
-    }  # fmt: skip
-
-
-async def test_a_document_that_is_not_sure_is_asked_about(client: Client) -> None:
-    triage = await made_from(client, "triage_document", sure_percent=90)
-    run = await reached(client, await started(client, triage, data=document("contract-85")), "waiting")
-
-    [question] = await waiting_in(client, run)
-    await client.call(DECIDE, {"approval_id": question["approval_id"], "decision": "reject"})
-
-    assert question["title"] == "escaneado.pdf: ¿es «contract» y están bien sus datos?"
-    assert (await ended(client, run))["output"] == {
-        "document_id": "doc_1", "kind": "contract", "data": None, "approved": False,
-    }  # fmt: skip
 
 
 async def test_a_client_with_an_address_is_written_to(
