@@ -24,7 +24,7 @@ _OTHERS: Final = {
     "it": "il lo gli della delle con per una questa data fattura importo quantita prezzo cliente pagamento"
     " totale nome al",
     "de": "der die das und mit fur ein eine datum rechnung betrag menge preis kunde zahlung ihre sie im von zu",
-    "nl": "de het een en met voor van op datum factuur bedrag aantal prijs klant betaling uw bij totaal",
+    "nl": "het een en met voor van op datum factuur bedrag aantal prijs klant betaling uw bij totaal",
 }
 _SETS: Final = {language: frozenset(words.split()) for language, words in {**_WORDS, **_OTHERS}.items()}
 _ENOUGH: Final = 3
