@@ -31,7 +31,7 @@ def measure(here: Place, installation: Installation) -> None:
             f"  execute -> first step         p50 {percentile(waits, 0.5):.1f} ms   p99 {percentile(waits, 0.99):.1f} ms"
             f"   ({len(waits)} of {ASKED} runs began, {left} of the backlog were left)"
         )
-        connection.execute("truncate absurd.t_work, absurd.r_work")
+        connection.execute("truncate absurd.t_work, absurd.r_work, workflow_instances cascade")
 
 
 def _first_steps(connection: psycopg.Connection, workflow_id: str) -> list[float]:
