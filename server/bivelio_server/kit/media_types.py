@@ -6,6 +6,8 @@ import zipfile
 from typing import Final
 
 UNKNOWN: Final = "application/octet-stream"
+#: Of the list of an archive's files, which takes some 50 bytes a file and a name.
+_DIRECTORY_BYTES: Final = 1 << 20
 _SIGNATURES: Final[tuple[tuple[int, bytes, str], ...]] = (
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
     (0, b"\xff\xd8\xff", "image/jpeg"),
@@ -54,10 +56,19 @@ def media_type_of(content: bytes) -> str:
     return _text(content)
 
 
+class _InPieces(io.BytesIO):
+    """What an archive says of itself is read at once, however long: a hostile one would take seconds and memory."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _DIRECTORY_BYTES:
+            raise OSError("a directory too long for a document")
+        return super().read(size)
+
+
 def _zipped(content: bytes) -> str:
     """What an archive holds: a document of an office, or just files."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(_InPieces(content)) as archive:
             first = archive.infolist()[0]
             if first.filename == "mimetype" and first.compress_type == zipfile.ZIP_STORED:
                 stated = archive.open(first).read(200)
