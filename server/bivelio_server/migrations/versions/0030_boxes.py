@@ -1,0 +1,188 @@
+"""Boxes: their members, their files, and what is searched: pages, chunks, vectors and segments of the index."""
+
+from alembic import op
+
+from bivelio_server.migrations.tenancy import business_table, stored_columns, stored_index
+
+revision = "0030"
+down_revision = "0029"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    _boxes()
+    _files()
+    _contents()
+    _index()
+
+
+def _boxes() -> None:
+    op.execute("""
+        create table boxes (
+            org_id uuid not null references organizations (id),
+            environment text not null check (environment in ('live', 'sandbox')),
+            id text not null,
+            name text not null,
+            description text,
+            created_by text not null,
+            version int not null,
+            created_at timestamptz not null,
+            updated_at timestamptz not null,
+            deleted_at timestamptz,
+            primary key (org_id, environment, id)
+        );
+        create index boxes_newest on boxes (org_id, environment, created_at desc, id desc) where deleted_at is null;
+        create index boxes_deleted on boxes (deleted_at) where deleted_at is not null;
+
+        create table box_members (
+            org_id uuid not null,
+            environment text not null,
+            box_id text not null,
+            user_id uuid not null,
+            role text not null check (role in ('viewer', 'editor', 'admin', 'owner')),
+            created_at timestamptz not null,
+            primary key (org_id, environment, box_id, user_id),
+            foreign key (org_id, environment, box_id) references boxes (org_id, environment, id) on delete cascade,
+            foreign key (org_id, user_id) references members (org_id, user_id) on delete cascade
+        );
+        create index box_members_user on box_members (org_id, user_id);
+    """)
+    op.execute(business_table("boxes"))
+    op.execute(business_table("box_members"))
+
+
+def _files() -> None:
+    # `revision` counts contents: `ready_revision` is the one that is searched, under `seq` in the index.
+    op.execute("""
+        create table box_files (
+            org_id uuid not null,
+            environment text not null,
+            id text not null,
+            box_id text not null,
+            document_id text,
+            file_name text not null,
+            mime_type text not null,
+            bytes bigint not null,
+            sha256 text not null,
+            file jsonb not null,
+            state text not null check (state in ('pending', 'processing', 'ready', 'failed')),
+            progress double precision not null,
+            error jsonb,
+            revision int not null,
+            ready_revision int,
+            seq bigint,
+            page_count int,
+            chunk_count int,
+            task_id uuid,
+            created_by text not null,
+            version int not null,
+            created_at timestamptz not null,
+            updated_at timestamptz not null,
+            ready_at timestamptz,
+            deleted_at timestamptz,
+            primary key (org_id, environment, id),
+            foreign key (org_id, environment, box_id) references boxes (org_id, environment, id) on delete cascade
+        );
+        create index box_files_newest on box_files (org_id, environment, box_id, created_at desc, id desc)
+            where deleted_at is null;
+        create index box_files_document on box_files (org_id, environment, document_id) where document_id is not null;
+        create index box_files_deleted on box_files (deleted_at) where deleted_at is not null;
+        comment on column box_files.file_name is 'personal';
+    """)
+    op.execute(business_table("box_files"))
+    name, definition = stored_index("box_files", "file")
+    op.execute(f"create index {name} on {definition}")
+    op.execute(stored_columns("box_files", "file", holds="bytes"))
+
+
+def _contents() -> None:
+    # A chunk is `[offset_from, offset_to)` of the file's text, which is its pages joined by two line ends. `digest` is
+    # that of what the model is given; whoever has the same text has the same vector, so that nothing is embedded twice.
+    op.execute("""
+        create table box_pages (
+            org_id uuid not null,
+            environment text not null,
+            file_id text not null,
+            revision int not null,
+            number int not null,
+            text text not null,
+            created_at timestamptz not null,
+            primary key (org_id, environment, file_id, revision, number),
+            foreign key (org_id, environment, file_id) references box_files (org_id, environment, id) on delete cascade
+        );
+        comment on column box_pages.text is 'personal';
+
+        create table box_chunks (
+            org_id uuid not null,
+            environment text not null,
+            file_id text not null,
+            revision int not null,
+            n int not null,
+            digest bytea not null,
+            heading text,
+            text text not null,
+            page_from int not null,
+            page_to int not null,
+            offset_from int not null,
+            offset_to int not null,
+            created_at timestamptz not null,
+            primary key (org_id, environment, file_id, revision, n),
+            foreign key (org_id, environment, file_id) references box_files (org_id, environment, id) on delete cascade
+        );
+        create index box_chunks_digest on box_chunks (org_id, environment, digest);
+        comment on column box_chunks.heading is 'personal';
+        comment on column box_chunks.text is 'personal';
+
+        create table box_vectors (
+            org_id uuid not null references organizations (id),
+            environment text not null check (environment in ('live', 'sandbox')),
+            model text not null,
+            digest bytea not null,
+            vector bytea not null,
+            created_at timestamptz not null,
+            primary key (org_id, environment, model, digest)
+        );
+        alter table box_vectors alter column vector set storage external;
+    """)
+    for table in ("box_pages", "box_chunks", "box_vectors"):
+        op.execute(business_table(table))
+
+
+def _index() -> None:
+    # The version of a box's index counts what a search could notice: a file that becomes searchable, one that goes, a
+    # change of generation. A segment is what a search needs of one file: small numbers, loaded whole.
+    op.execute("""
+        create table box_indexes (
+            org_id uuid not null,
+            environment text not null,
+            box_id text not null,
+            version bigint not null,
+            generation int not null,
+            model text not null,
+            next_generation int,
+            next_model text,
+            created_at timestamptz not null,
+            primary key (org_id, environment, box_id),
+            foreign key (org_id, environment, box_id) references boxes (org_id, environment, id) on delete cascade
+        );
+        create table box_segments (
+            org_id uuid not null,
+            environment text not null,
+            box_id text not null,
+            generation int not null,
+            seq bigint not null,
+            file_id text not null,
+            revision int not null,
+            chunks int not null,
+            vectors bytea not null,
+            terms bytea not null,
+            created_at timestamptz not null,
+            primary key (org_id, environment, box_id, generation, seq),
+            foreign key (org_id, environment, file_id) references box_files (org_id, environment, id) on delete cascade
+        );
+        create index box_segments_file on box_segments (org_id, environment, file_id);
+        alter table box_segments alter column vectors set storage external, alter column terms set storage external;
+    """)
+    op.execute(business_table("box_indexes"))
+    op.execute(business_table("box_segments"))
