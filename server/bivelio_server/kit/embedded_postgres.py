@@ -16,6 +16,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -237,7 +238,7 @@ class EmbeddedPostgres:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=1 if gone else 0)  # a killed process can take a moment to become reapable
         if self._process.returncode is None:
-            self._process.returncode = 0  # it outlives us on purpose: no warning about a forgotten child
+            _see_off(self._process)
         self._process = None
 
     def _shut_down(self) -> None:
@@ -369,6 +370,11 @@ class EmbeddedPostgres:
 
     def _failure(self, what: str, beginning: int = 0) -> EmbeddedPostgresError:
         return EmbeddedPostgresError(f"PostgreSQL in {self.folder} {what}\n{self._log_tail(beginning)}".rstrip())
+
+
+def _see_off(process: subprocess.Popen[bytes]) -> None:
+    """It goes on for others, one of whom will stop it: it leaves no zombie then, if we still live."""
+    threading.Thread(target=process.wait, name="embedded-postgres-seen-off", daemon=True).start()
 
 
 def _sync_folder(folder: Path) -> None:

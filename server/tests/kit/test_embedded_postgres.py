@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import LiteralString
 
+import psutil
 import psycopg
 import pytest
 
@@ -183,15 +184,18 @@ def test_the_last_of_two_processes_stops_it(folder: Path) -> None:
         assert not (folder / "cluster" / "postmaster.pid").exists()
 
 
-def test_the_first_to_leave_leaves_it_running(folder: Path) -> None:
+@pytest.mark.anyio
+async def test_the_first_to_leave_leaves_it_running(folder: Path) -> None:
     mine = EmbeddedPostgres(folder, fsync=False)
     with mine, another_process(folder) as other:
+        started_here = postmaster_pid(folder)
         mine.stop()
         assert mine.is_alive()
 
         other.communicate()
 
         assert not mine.is_alive()
+        await until(lambda: not psutil.pid_exists(started_here))  # nor is it a zombie
 
 
 @pytest.mark.anyio

@@ -15,20 +15,10 @@ import pytest
 from bivelio_server.reading.port import Limits, Unreadable
 from bivelio_server.reading.process import ChildReader
 from tests.reading import files
+from tests.reading.conftest import Children
 
 pytestmark = pytest.mark.anyio
 T = TypeVar("T")
-
-
-def children() -> list[psutil.Process]:
-    return [each for each in psutil.Process().children() if _is_reading(each)]
-
-
-def _is_reading(process: psutil.Process) -> bool:
-    try:
-        return "bivelio_server.reading.child" in process.cmdline()
-    except psutil.Error:  # of another test, and gone by now
-        return False
 
 
 async def until(look: Callable[[], T]) -> T:
@@ -44,13 +34,15 @@ def endless() -> bytes:
     return files.page_of_content(b"0 0 m 10 10 l S ", 300)
 
 
-async def test_no_child_is_left_after_a_reading(reader: ChildReader) -> None:
+async def test_no_child_is_left_after_a_reading(reader: ChildReader, children: Children) -> None:
     await reader.read(files.pdf())
 
     assert children() == []
 
 
-async def test_a_bomb_is_refused_within_seconds_and_the_server_keeps_its_memory(reader: ChildReader) -> None:
+async def test_a_bomb_is_refused_within_seconds_and_the_server_keeps_its_memory(
+    reader: ChildReader, children: Children
+) -> None:
     bomb = endless()
     before = psutil.Process().memory_info().rss
 
@@ -63,7 +55,9 @@ async def test_a_bomb_is_refused_within_seconds_and_the_server_keeps_its_memory(
     assert children() == []
 
 
-async def test_a_reading_ends_with_its_time(reader: ChildReader, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_reading_ends_with_its_time(
+    reader: ChildReader, children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("bivelio_server.reading.process._STARTING", 0.0)
 
     with pytest.raises(Unreadable) as refused:
@@ -80,7 +74,7 @@ async def test_a_reading_has_only_so_much_memory(reader: ChildReader) -> None:
     assert refused.value.constraint == "max_memory"
 
 
-async def test_a_reading_that_is_cancelled_ends_its_child(reader: ChildReader) -> None:
+async def test_a_reading_that_is_cancelled_ends_its_child(reader: ChildReader, children: Children) -> None:
     reading = asyncio.create_task(reader.read(endless()))
     child = (await until(children))[0]
 
@@ -91,7 +85,7 @@ async def test_a_reading_that_is_cancelled_ends_its_child(reader: ChildReader) -
     assert not child.is_running()
 
 
-async def test_only_so_many_files_are_read_at_once() -> None:
+async def test_only_so_many_files_are_read_at_once(children: Children) -> None:
     reader = ChildReader("off", at_once=1)
     seen: list[int] = []
 
@@ -165,7 +159,9 @@ async def test_a_child_has_no_network_and_no_files(tmp_path: Path) -> None:
     )
 
 
-async def test_a_child_inherits_no_secret(reader: ChildReader, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_child_inherits_no_secret(
+    reader: ChildReader, children: Children, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BIVELIO_SECRET_KEY", "un secreto")
     reading = asyncio.create_task(reader.read(endless()))
     child = (await until(children))[0]

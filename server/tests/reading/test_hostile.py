@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-import psutil
 import pytest
 from reportlab.lib import pdfencrypt
 
 from bivelio_server.reading.port import Limits, Unreadable
 from bivelio_server.reading.process import ChildReader
 from tests.reading import files
+from tests.reading.conftest import Children
 
 pytestmark = pytest.mark.anyio
 _UNPACKED = 150_000_000
@@ -110,13 +110,13 @@ LIMITS = {
 
 
 @pytest.fixture
-def nothing_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def nothing_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, children: Children) -> Iterator[None]:
     """Neither files nor processes."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr("bivelio_server.reading.process._TUNING", {"TMPDIR": str(tmp_path)})
     yield
     assert list(tmp_path.iterdir()) == []
-    assert [each for each in psutil.Process().children() if "bivelio_server.reading.child" in each.cmdline()] == []
+    assert children() == []
 
 
 @pytest.mark.parametrize("name", REFUSED)
