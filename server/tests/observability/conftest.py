@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Iterator
 
-import psycopg
 import pytest
 
 from bivelio_server.app import HANDLERS, LANES
@@ -18,7 +17,6 @@ def spans() -> Iterator[Spans]:
 
 
 @pytest.fixture
-async def worker(services: Services, owner: psycopg.Connection) -> AsyncIterator[None]:
+async def worker(services: Services, alone: None) -> AsyncIterator[None]:
     async with working(services, HANDLERS, LANES):
         yield
-    owner.execute("update webhook_endpoints set deleted_at = now() where deleted_at is null")

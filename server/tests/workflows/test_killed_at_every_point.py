@@ -67,7 +67,7 @@ class Mortals:
 
 
 @pytest.fixture
-def mortals(installation: Installation, tmp_path: Path) -> Iterator[Mortals]:
+def mortals(installation: Installation, alone: None, tmp_path: Path) -> Iterator[Mortals]:
     assert installation.settings.secret_key is not None
     calls = tmp_path / "calls"
     environment = os.environ | {

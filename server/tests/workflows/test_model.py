@@ -67,7 +67,7 @@ async def run_and_die(run: Run) -> None:
 
 
 @pytest.fixture
-async def death(services: Services) -> AsyncIterator[Death]:
+async def death(services: Services, alone: None) -> AsyncIterator[Death]:
     death = Death()
     with death.at_work():
         async with working(services, {**HANDLERS, TASK: run_and_die}):
