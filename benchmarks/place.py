@@ -27,6 +27,8 @@ class Place:
     provisioned: dict[str, Any] = field(default_factory=dict)
     server: subprocess.Popen[bytes] | None = None
     others: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    #: Settings of its processes besides those that all have.
+    settings: dict[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -120,7 +122,7 @@ class Place:
         return [str(COMMAND), name, "--data-dir", str(self.data_dir)]
 
     def _environment(self) -> dict[str, str]:
-        settings = {"PORT": str(self.port), "PRIVATE_NETWORKS": "127.0.0.0/8"}
+        settings = {"PORT": str(self.port), "PRIVATE_NETWORKS": "127.0.0.0/8", **self.settings}
         return {**os.environ, **{f"BIVELIO_{name}": value for name, value in settings.items()}}
 
 

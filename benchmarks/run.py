@@ -5,6 +5,7 @@ import os
 import platform
 import time
 
+import agents
 import contacts
 import fairness
 import guards
@@ -37,6 +38,7 @@ def main() -> None:
             fairness.measure(here, installed)
             parked.measure(here, installed)
             asyncio.run(history.measure(here, installed))
+        asyncio.run(agents.measure(here))
         asyncio.run(webhooks.measure(here))
     asyncio.run(reading.measure())
     asyncio.run(understanding.measure())
