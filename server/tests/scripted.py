@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from bivelio_server.ai.port import (
     Reply,
     TextDelta,
     ToolCall,
+    UnknownModel,
     Usage,
 )
 from bivelio_server.app import PROVIDERS
@@ -31,17 +32,25 @@ Turn = Reply | Exception | Callable[[Prompt], Awaitable[Reply]]
 
 @dataclass
 class Scripted:
-    """`turns` are its answers, one after another; what it was asked is in `prompts`."""
+    """`turns` are its answers, one after another; what it was asked is in `prompts`, of which model in `asked`."""
 
     turns: list[Turn] = field(default_factory=list)
     prompts: list[Prompt] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
     label: str | None = "plan_upgrade"
     entities: dict[str, Any] = field(default_factory=dict)
     engine: str = "scripted"
     model: str = MODEL
 
+    def by(self, model: str) -> AI:
+        """Has the models whose names begin as its own does."""
+        if not model.startswith(self.model.split("-")[0]):
+            raise UnknownModel(model, self.engine, self.model)
+        return replace(self, model=model)
+
     async def complete(self, prompt: Prompt) -> Reply:
         self.prompts.append(prompt)
+        self.asked.append(self.model)
         turn = self.turns.pop(0)
         if isinstance(turn, Exception):
             raise turn

@@ -7,6 +7,8 @@ from typing import Final
 from bivelio_server.agents.classification import UNKNOWN
 from bivelio_server.agents.schemas import AgentDefinition
 from bivelio_server.agents.tools import is_usable
+from bivelio_server.ai.naming import EMBEDDED, is_model_name, provider_elsewhere
+from bivelio_server.ai.port import LANGUAGE
 from bivelio_server.kit import json
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.door import insufficient_scope
@@ -19,9 +21,11 @@ def check(agent: AgentDefinition, context: Context) -> None:
     """Raises ValidationFailed, Impossible; InsufficientScope where it is granted what its maker may not do."""
     malformed = [] if agent.output_schema is None else schema_problems(agent.output_schema, "output_schema")
     malformed += _unknown_tools(agent, context)
+    if agent.model is not None and not is_model_name(agent.model):
+        malformed.append(Problem("model", "pattern", _NO_MODEL_NAME))
     if malformed:
         raise ValidationFailed(malformed)
-    impossible = list(_impossible(agent))
+    impossible = [*_impossible(agent), *_impossible_model(agent, context)]
     if impossible:
         raise Impossible(impossible)
     for tool in agent.tools:
@@ -58,6 +62,19 @@ def _impossible(agent: AgentDefinition) -> Iterator[Problem]:
         yield Problem("tools", "unique", _TWICE)
 
 
+def _impossible_model(agent: AgentDefinition, context: Context) -> Iterator[Problem]:
+    """Only what is known here: whether the provider has the model, it says when it is asked."""
+    if agent.model is None:
+        return
+    ai = context.services.providers.of(LANGUAGE, context.services, context.caller)
+    engine = EMBEDDED if ai is None else ai.engine
+    elsewhere = provider_elsewhere(agent.model, engine)
+    if elsewhere is not None:
+        yield Problem("model", "provider", _PROVIDER_ELSEWHERE.format(provider=elsewhere, engine=engine))
+    if agent.model == EMBEDDED and not agent.labels:
+        yield Problem("model", "labels", _EMBEDDED_WRITES_NOTHING)
+
+
 #: Of a whole definition: it goes along with every execution.
 MAX_BYTES: Final = 128 * 1024
 _TOO_LONG: Final = Text(
@@ -82,5 +99,17 @@ _NAME_TAKEN: Final = Text(
 _NO_EXEMPLARS: Final = Text(
     "La etiqueta '{field}' necesita una descripción o algún ejemplo.",
     "The label '{field}' needs a description or an exemplar.",
+)
+_NO_MODEL_NAME: Final = Text(
+    "El campo 'model' no es el nombre de un modelo: letras, cifras y . _ - : / @ +",
+    "The field 'model' is no name of a model: letters, digits and . _ - : / @ +",
+)
+_PROVIDER_ELSEWHERE: Final = Text(
+    "El campo 'model' nombra el proveedor {provider}, pero el configurado es {engine}.",
+    "The field 'model' names the provider {provider}, but {engine} is the one configured.",
+)
+_EMBEDDED_WRITES_NOTHING: Final = Text(
+    "El campo 'model': embedded clasifica por 'labels', no sigue instrucciones.",
+    "The field 'model': embedded classifies by 'labels', it follows no instructions.",
 )
 _TWICE: Final = Text("El campo 'tools' repite una operación.", "The field 'tools' names an operation twice.")

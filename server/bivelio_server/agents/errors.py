@@ -29,14 +29,6 @@ class UnfitOutput(IntegrationFailed):
     )
 
 
-class WrongModel(IntegrationRefused):
-    def __init__(self, wanted: str, configured: str) -> None:
-        super().__init__(
-            _WRONG_MODEL.format(wanted=wanted, configured=configured),
-            details={"field": "model", "wanted": wanted, "configured": configured},
-        )
-
-
 class BrokenOff(IntegrationFailed):
     """What broke an execution off, with what had been done until then."""
 
@@ -62,7 +54,3 @@ _LIMITS: Mapping[str, Text] = {
         "The agent did not end within {value} seconds, its limit.",
     ),
 }
-_WRONG_MODEL = Text(
-    "El agente pide el modelo {wanted}, pero el configurado es {configured}.",
-    "The agent asks for the model {wanted}, but {configured} is the one configured.",
-)

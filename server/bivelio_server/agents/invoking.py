@@ -7,7 +7,7 @@ from bivelio_server.agents import queries
 from bivelio_server.agents.agents import agent_of
 from bivelio_server.agents.classification import classify
 from bivelio_server.agents.conversation import Conversation, usage_of
-from bivelio_server.agents.errors import AgentInactive, BrokenOff, BrokenOffForGood, WrongModel
+from bivelio_server.agents.errors import AgentInactive, BrokenOff, BrokenOffForGood
 from bivelio_server.agents.events import EXECUTED
 from bivelio_server.agents.execution_schemas import AgentInvocation, AgentInvoke
 from bivelio_server.agents.masking import hidden
@@ -104,13 +104,11 @@ async def _perform(call: OutgoingCall, prepared: Prepared, outcome: Outcome) -> 
 
 
 def _model_for(call: OutgoingCall, agent: AgentDefinition) -> AI:
-    """Raises NeedsGenerativeModel where there is none at all, WrongModel."""
+    """Raises NeedsGenerativeModel where there is none at all, UnknownModel."""
     ai = call.provider(LANGUAGE)
     if ai is None:
         raise NeedsGenerativeModel
-    if agent.model not in (None, ai.model):
-        raise WrongModel(str(agent.model), ai.model)
-    return ai
+    return ai if agent.model is None else ai.by(agent.model)
 
 
 async def record(context: Context, prepared: Prepared, outcome: Outcome) -> AgentInvocation:

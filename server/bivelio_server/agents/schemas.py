@@ -49,7 +49,8 @@ Tools = Annotated[list[AgentTool], Field(max_length=30)]
 class AgentCreate(Input):
     """An agent with `labels` classifies, also without a generative model; one without follows its `instructions`.
 
-    `model` is by default the organisation's. `output_schema`, a JSON schema, is what the output must fit.
+    `model` is by default the one configured; it may be another of the same provider's, or `embedded`. `output_schema`,
+    a JSON schema, is what the output must fit.
     """
 
     name: Name = Field(examples=["Clasificador de incidencias"])
@@ -129,7 +130,7 @@ class LimitsView(Output):
 
 
 class AgentDefinition(Output):
-    """All that makes an agent what it is. `model` is null where the organisation's is used."""
+    """All that makes an agent what it is. `model` is null where the one configured is used."""
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -41,10 +41,17 @@ class Measured:
         self.outcome, self.usage = "answered", usage
 
 
+#: The `model` of the figures where somebody has named one: labels have few values, whatever people write.
+NAMED: Final = "named"
+
+
 @contextmanager
-def measured(engine: str, model: str) -> Iterator[Measured]:
-    """Count and time one call; `failed` unless it is told what was answered. An error learns which model it is of."""
-    call, began = Measured(), time.monotonic()
+def measured(engine: str, model: str, *, is_named: bool = False) -> Iterator[Measured]:
+    """Count and time one call; `failed` unless it is told what was answered. An error learns which model it is of.
+
+    `is_named`: the model is not the one configured, but was asked for by its name.
+    """
+    call, began, label = Measured(), time.monotonic(), NAMED if is_named else model
     try:
         yield call
     except IntegrationFailed as error:
@@ -52,7 +59,7 @@ def measured(engine: str, model: str) -> Iterator[Measured]:
         error.details.update(engine=engine, model=model)
         raise
     finally:
-        CALLS.labels(engine, model, call.outcome).inc()
-        SECONDS.labels(engine, model).observe(time.monotonic() - began)
+        CALLS.labels(engine, label, call.outcome).inc()
+        SECONDS.labels(engine, label).observe(time.monotonic() - began)
         for kind in ("prompt", "output", "cached", "thought"):
-            TOKENS.labels(engine, model, kind).inc(getattr(call.usage, kind))
+            TOKENS.labels(engine, label, kind).inc(getattr(call.usage, kind))

@@ -27,6 +27,22 @@ class NeedsGenerativeModel(IntegrationRefused):
     )
 
 
+class UnknownModel(IntegrationRefused):
+    """A model was asked for by name, and the provider that is configured has none of that name."""
+
+    def __init__(self, wanted: str, engine: str, configured: str, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(
+            _UNKNOWN_MODEL.format(wanted=wanted, engine=engine, configured=configured),
+            details={**(details or {}), "field": "model", "wanted": wanted, "configured": configured},
+        )
+
+
+_UNKNOWN_MODEL: Final = Text(
+    "El campo 'model' pide {wanted}, y {engine} no lo tiene; el modelo configurado es {configured}.",
+    "The field 'model' asks for {wanted}, which {engine} does not have; {configured} is the model configured.",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one call or of several: `prompt` includes `cached`, `output` includes `thought`."""
@@ -174,6 +190,10 @@ class AI(Protocol):
 
     @property
     def model(self) -> str: ...
+
+    def by(self, model: str) -> "AI":
+        """The same by another of the provider's models, or by what this server carries (`embedded`). Raises
+        UnknownModel, NeedsGenerativeModel; whether the provider has the model may only be known once it is asked."""
 
     async def complete(self, prompt: Prompt) -> Reply: ...
 

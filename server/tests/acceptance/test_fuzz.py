@@ -52,7 +52,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 
-AGENT = {"name": "Known", "instructions": "Help.", "output_schema": None, "labels": [], "tools": []}
+AGENT = {"name": "Known", "model": None, "instructions": "Help.", "output_schema": None, "labels": [], "tools": []}
 _DOCUMENT = base64.b64encode(b'<?xml version="1.0"?><note>Factura FAC-2026-001</note>').decode()
 _FILE = base64.b64encode(b"name\nMaria").decode()
 

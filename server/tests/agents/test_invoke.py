@@ -180,16 +180,6 @@ async def test_an_answer_that_never_fits_fails_and_costs_nothing(acme: Organizat
     assert await credits_used(acme.live) == (0, 0)
 
 
-async def test_an_agent_that_asks_for_another_model_is_refused(acme: Organization) -> None:
-    scripted(acme)
-    made = await agent(acme.live, model="gemini-9")
-
-    reply = await refused(acme.live, made["id"])
-
-    assert code_of(reply) == (422, "INTEGRATION_ERROR")
-    assert reply.json()["error"]["details"]["configured"] == MODEL
-
-
 async def test_what_no_database_keeps_is_left_out_of_what_a_model_writes(acme: Organization) -> None:
     scripted(acme, says("a\x00b\ud800"))
     made = await agent(acme.live)

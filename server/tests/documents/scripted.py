@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Literal
 
 from bivelio_server.ai.port import (
+    AI,
     Classified,
     Embedded,
     Extracted,
@@ -60,6 +61,9 @@ class ScriptedModel:
         self.summary: dict[str, Any] = {}
         self.error: APIError | None = None
         self.asked: list[Any] = []
+
+    def by(self, model: str) -> AI:
+        raise NotImplementedError(model)
 
     async def complete(self, prompt: Prompt) -> Reply:
         self._take(prompt)

@@ -8,7 +8,9 @@ from typing import Literal
 from bivelio_server.ai.embedded.classifying import classifier
 from bivelio_server.ai.embedded.embedding import MODEL, embedder
 from bivelio_server.ai.embedded.extracting import extract
+from bivelio_server.ai.naming import EMBEDDED
 from bivelio_server.ai.port import (
+    AI,
     Classified,
     Embedded,
     Extracted,
@@ -26,12 +28,17 @@ class EmbeddedAI:
     """`folder` keeps what is computed once. Making one costs nothing: the models are loaded when they are first used,
     once for the process."""
 
-    engine = "embedded"
+    engine = EMBEDDED
     model = MODEL
 
     def __init__(self, folder: Path) -> None:
         self._embedder = embedder(folder.absolute())
         self._classifier = classifier(self._embedder)
+
+    def by(self, model: str) -> AI:
+        if model not in (EMBEDDED, self.model):
+            raise NeedsGenerativeModel(details={"field": "model", "wanted": model, "configured": EMBEDDED})
+        return self
 
     async def complete(self, prompt: Prompt) -> Reply:  # noqa: ARG002  # the port's
         raise NeedsGenerativeModel

@@ -1,16 +1,16 @@
 """A provider's model as the port of language models."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Any, Final, Literal, TypeVar
 
 from bivelio_server.ai.generative.configuration import Configuration
-from bivelio_server.ai.generative.failures import UNFIT, ProviderFailed
-from bivelio_server.ai.generative.loading import Provider, load
+from bivelio_server.ai.generative.failures import UNFIT, ProviderFailed, ProviderRefused
+from bivelio_server.ai.generative.loading import Connection, Provider
 from bivelio_server.ai.generative.questions import LIKELY, classification, extraction
 from bivelio_server.ai.generative.retrying import Patience, Retries
-from bivelio_server.ai.measuring import measured
+from bivelio_server.ai.measuring import Measured, measured
+from bivelio_server.ai.naming import EMBEDDED, split
 from bivelio_server.ai.port import (
     AI,
     Classified,
@@ -21,6 +21,7 @@ from bivelio_server.ai.port import (
     Prompt,
     Reply,
     TextDelta,
+    UnknownModel,
     Usage,
     UserMessage,
 )
@@ -33,30 +34,50 @@ _REPAIRS: Final = 1
 
 
 class GenerativeAI:
-    """One for the process: connections are kept. `embedding` embeds where the provider is not to."""
+    """One for the process: connections are kept. `embedding` embeds where the provider is not to.
 
-    def __init__(self, configuration: Configuration, embedding: AI | None, retries: Retries | None = None) -> None:
+    `model` is the configured one, or another that somebody has named.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        embedding: AI | None,
+        retries: Retries | None = None,
+        *,
+        model: str | None = None,
+        connection: Connection | None = None,
+    ) -> None:
         self.engine = configuration.engine
-        self.model = configuration.model
+        self.model = model or configuration.model
         self._configuration = configuration
         self._embedding = embedding
         self._retries = retries or Retries()
-        self._loading = asyncio.Lock()
-        self._provider: Provider | None = None
+        self._connection = connection or Connection(configuration)
+
+    def by(self, model: str) -> AI:
+        provider, name = split(model)
+        if model == EMBEDDED and self._embedding is not None:
+            return self._embedding
+        if model == EMBEDDED or provider not in (None, self.engine):
+            raise UnknownModel(model, self.engine, self._configuration.model)
+        return GenerativeAI(
+            self._configuration, self._embedding, self._retries, model=name, connection=self._connection
+        )
 
     async def complete(self, prompt: Prompt) -> Reply:
-        with measured(self.engine, self.model) as call:
-            reply = await self._tried(lambda provider, seconds: provider.complete(prompt, seconds), prompt)
+        with self._measured() as call:
+            reply = await self._tried(lambda provider, seconds: provider.complete(self.model, prompt, seconds), prompt)
             call.answered(reply.usage)
             return reply
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[TextDelta | Reply, None]:
         """Nothing is tried again once a piece was given out. An answer by a schema comes whole."""
-        provider, patience, given = await self._loaded(), self._patience(prompt), False
-        with measured(self.engine, self.model) as call:
+        provider, patience, given = await self._connection.provider(), self._patience(prompt), False
+        with self._measured() as call:
             while not given:
                 try:
-                    async with aclosing(provider.stream(prompt, patience.seconds_left)) as pieces:
+                    async with aclosing(provider.stream(self.model, prompt, patience.seconds_left)) as pieces:
                         async for piece in pieces:
                             given = True
                             if isinstance(piece, Reply):
@@ -90,11 +111,21 @@ class GenerativeAI:
             return embedded
 
     async def aclose(self) -> None:
-        if self._provider is not None:
-            await self._provider.aclose()
+        await self._connection.aclose()
+
+    @contextmanager
+    def _measured(self) -> Iterator[Measured]:
+        is_named = self.model != self._configuration.model
+        with measured(self.engine, self.model, is_named=is_named) as call:
+            try:
+                yield call
+            except ProviderRefused as refusal:
+                if is_named and _is_of_its_name(refusal, self.model):
+                    raise UnknownModel(self.model, self.engine, self._configuration.model, refusal.details) from refusal
+                raise
 
     async def _tried(self, ask: Callable[[Provider, float], Awaitable[AnswerT]], prompt: Prompt | None) -> AnswerT:
-        provider, patience = await self._loaded(), self._patience(prompt)
+        provider, patience = await self._connection.provider(), self._patience(prompt)
         with tracing.span(f"ai {self.engine}", "client"):
             while True:
                 try:
@@ -121,8 +152,8 @@ class GenerativeAI:
         asked = None if prompt is None else prompt.timeout_seconds
         return Patience(self._retries, all_tries if asked is None else asked)
 
-    async def _loaded(self) -> Provider:
-        if self._provider is None:
-            async with self._loading:
-                self._provider = self._provider or await load(self._configuration)
-        return self._provider
+
+def _is_of_its_name(refusal: ProviderRefused, model: str) -> bool:
+    """Whether the model is what the provider does not accept; some say so with a 400 that tells its name."""
+    status, said = refusal.details["status"], refusal.details["provider"]
+    return status == 404 or (status == 400 and model in (said or ""))

@@ -14,18 +14,33 @@ _WIRE: Final = "bivelio_server.ai.generative.wire.provider"
 class Provider(Protocol):
     """One try at a time. Raises ProviderFailed and ProviderRefused; `seconds` is for all of it."""
 
-    async def complete(self, prompt: Prompt, seconds: float) -> Reply: ...
+    async def complete(self, model: str, prompt: Prompt, seconds: float) -> Reply: ...
 
-    def stream(self, prompt: Prompt, seconds: float) -> AsyncGenerator[TextDelta | Reply, None]: ...
+    def stream(self, model: str, prompt: Prompt, seconds: float) -> AsyncGenerator[TextDelta | Reply, None]: ...
 
     async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"], seconds: float) -> Embedded: ...
 
     async def aclose(self) -> None: ...
 
 
-async def load(configuration: Configuration) -> Provider:
-    """Seconds of CPU the first time: in a thread, so that requests go on meanwhile."""
-    return await asyncio.to_thread(_load, configuration)
+class Connection:
+    """The configured provider, for all of its models; from when it is first asked."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._loading = asyncio.Lock()
+        self._provider: Provider | None = None
+
+    async def provider(self) -> Provider:
+        """Seconds of CPU the first time: in a thread, so that requests go on meanwhile."""
+        if self._provider is None:
+            async with self._loading:
+                self._provider = self._provider or await asyncio.to_thread(_load, self._configuration)
+        return self._provider
+
+    async def aclose(self) -> None:
+        if self._provider is not None:
+            await self._provider.aclose()
 
 
 def _load(configuration: Configuration) -> Provider:

@@ -34,6 +34,17 @@ async def test_a_text_is_answered_with_its_usage(ai: GenerativeAI, llmock: LLMoc
     assert reply.usage.output > 0
 
 
+async def test_another_model_of_the_same_provider_is_asked_by_its_name(ai: GenerativeAI, llmock: LLMock) -> None:
+    llmock.reply("Buenos días.", times=2)
+    name = {"gemini": "gemini-2.5-pro", "openai": "gpt-4.1"}[ai.engine]
+
+    other = await ai.by(f"{ai.engine}:{name}").complete(asked("Say good morning in Spanish."))
+    usual = await ai.complete(asked("Say good morning in Spanish."))
+
+    assert (other.model, usual.model) == (name, ai.model)
+    assert [asked.model for asked in llmock.requests] == [name, ai.model]
+
+
 async def test_a_text_comes_in_pieces(ai: GenerativeAI, llmock: LLMock) -> None:
     llmock.reply("One two three four five six seven.")
 

@@ -8,7 +8,7 @@ from llmock.pytest_plugin import LLMock
 from llmock.scenarios import Match, StreamFault
 
 from bivelio_server.ai.generative import GenerativeAI
-from bivelio_server.ai.port import Prompt, Reply, TextDelta, UserMessage
+from bivelio_server.ai.port import AI, Prompt, Reply, TextDelta, UnknownModel, UserMessage
 from bivelio_server.kit.errors import IntegrationFailed, IntegrationRefused
 from tests.ai.generative.conftest import KEY, Make
 from tests.ai.generative.server import Answer, scripted_server
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 PROMPT = Prompt("Answer briefly.", [UserMessage("Hello, how are you?")])
 
 
-async def taken(ai: GenerativeAI, prompt: Prompt = PROMPT) -> list[TextDelta | Reply]:
+async def taken(ai: AI, prompt: Prompt = PROMPT) -> list[TextDelta | Reply]:
     return [piece async for piece in ai.stream(prompt)]
 
 
@@ -164,3 +164,28 @@ async def test_a_server_that_is_not_there_is_a_failure_for_now(make: Make) -> No
         await ai.complete(PROMPT)
 
     assert failed.value.retryable
+
+
+@pytest.mark.parametrize("status", [400, 404])
+async def test_a_model_that_the_provider_does_not_have_is_told_by_its_name(
+    ai: GenerativeAI, llmock: LLMock, status: int
+) -> None:
+    llmock.fail(status, times=None, message="There is no gemini-9.")
+
+    for asked in (ai.by("gemini-9").complete(PROMPT), taken(ai.by("gemini-9"))):
+        with pytest.raises(UnknownModel) as refused:
+            await asked
+
+        assert refused.value.details == {
+            "retryable": False, "provider": "There is no gemini-9.", "status": status, "field": "model",
+            "wanted": "gemini-9", "configured": ai.model, "engine": ai.engine, "model": "gemini-9",
+        }  # fmt: skip
+
+
+async def test_another_providers_model_is_not_asked_for(ai: GenerativeAI, llmock: LLMock) -> None:
+    other = {"gemini": "openai", "openai": "gemini"}[ai.engine]
+
+    with pytest.raises(UnknownModel):
+        ai.by(f"{other}:some-model")
+
+    assert llmock.requests == []

@@ -1,4 +1,4 @@
-"""The configured model as pydantic-ai's."""
+"""The configured provider's models as pydantic-ai's."""
 
 from collections.abc import Callable
 from typing import Final
@@ -25,16 +25,14 @@ _STRICT: Final = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason
 
 def models_of(
     configuration: Configuration, client: httpx2.AsyncClient
-) -> tuple[Model, Callable[[str], EmbeddingModel]]:
-    """The model that is asked, and what makes a model for embeddings."""
+) -> tuple[Callable[[str], Model], Callable[[str], EmbeddingModel]]:
+    """What makes a model by its name, and one for embeddings."""
     key = configuration.key.get_secret_value() if configuration.key else _NO_KEY
     if configuration.engine == "gemini":
         google = GoogleProvider(api_key=key, base_url=configuration.url, http_client=client)
-        return GoogleModel(configuration.model, provider=google), lambda name: GoogleEmbeddingModel(
-            name, provider=google
-        )
+        return lambda name: GoogleModel(name, provider=google), lambda name: GoogleEmbeddingModel(name, provider=google)
     openai = AsyncOpenAI(base_url=configuration.url, api_key=key, http_client=client, max_retries=0)
     compatible = OpenAICompatibleProvider("openai", openai_client=openai, profile=_STRICT)
-    return OpenAIChatModel(configuration.model, provider=compatible), lambda name: OpenAIEmbeddingModel(
+    return lambda name: OpenAIChatModel(name, provider=compatible), lambda name: OpenAIEmbeddingModel(
         name, provider=compatible
     )

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from pydantic_ai.direct import model_request, model_request_stream
@@ -15,7 +16,7 @@ from pydantic_ai.messages import (
     TextPart,
     TextPartDelta,
 )
-from pydantic_ai.models import ModelRequestParameters, StreamedResponse
+from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 
 from bivelio_server.ai.generative.configuration import Configuration
@@ -28,6 +29,8 @@ from bivelio_server.kit.http import configured_client
 
 #: A megabyte of text is more than any model writes; vectors of a thousand texts are longer.
 _MAX_BYTES: Final = 64 * 1024 * 1024
+#: That are kept in mind; whoever defines agents may name any.
+_MODELS: Final = 32
 
 
 class WireProvider:
@@ -36,29 +39,30 @@ class WireProvider:
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
         self._client = configured_client(configuration.url, provider="ai", max_response_bytes=_MAX_BYTES)
-        self._model, make_embedding_model = models_of(configuration, self._client)
+        make_model, make_embedding_model = models_of(configuration, self._client)
+        self._model = lru_cache(maxsize=_MODELS)(make_model)
         name = configuration.embedding_model
         self._embedding_model = None if name is None else make_embedding_model(name)
         self._secret = configuration.key.get_secret_value() if configuration.key else None
 
-    async def complete(self, prompt: Prompt, seconds: float) -> Reply:
-        messages, settings, parameters = self._request(prompt)
+    async def complete(self, model: str, prompt: Prompt, seconds: float) -> Reply:
+        asked, messages, settings, parameters = self._request(model, prompt)
         with as_ours(self._secret):
             async with asyncio.timeout(min(seconds, self._configuration.seconds)):
                 response = await model_request(
-                    self._model, messages, model_settings=settings, model_request_parameters=parameters
+                    asked, messages, model_settings=settings, model_request_parameters=parameters
                 )
-            return self._reply(response, prompt)
+            return self._reply(response, prompt, model)
 
-    async def stream(self, prompt: Prompt, seconds: float) -> AsyncGenerator[TextDelta | Reply, None]:
-        messages, settings, parameters = self._request(prompt)
+    async def stream(self, model: str, prompt: Prompt, seconds: float) -> AsyncGenerator[TextDelta | Reply, None]:
+        asked, messages, settings, parameters = self._request(model, prompt)
         deadline = asyncio.get_running_loop().time() + seconds
         async with AsyncExitStack() as held:
             with as_ours(self._secret):
                 async with self._limit(deadline):
                     stream = await held.enter_async_context(
                         model_request_stream(
-                            self._model, messages, model_settings=settings, model_request_parameters=parameters
+                            asked, messages, model_settings=settings, model_request_parameters=parameters
                         )
                     )
             events = aiter(stream)
@@ -66,7 +70,7 @@ class WireProvider:
                 text = _text_of(event)
                 if text and prompt.output_schema is None:
                     yield TextDelta(text)
-            yield self._whole(stream, prompt)
+            yield self._whole(stream, prompt, model)
 
     async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"], seconds: float) -> Embedded:
         assert self._embedding_model is not None, "asked only where one is configured"
@@ -80,13 +84,16 @@ class WireProvider:
     async def aclose(self) -> None:
         await self._client.aclose()
 
-    def _request(self, prompt: Prompt) -> tuple[list[ModelMessage], ModelSettings, ModelRequestParameters]:
+    def _request(
+        self, model: str, prompt: Prompt
+    ) -> tuple[Model, list[ModelMessage], ModelSettings, ModelRequestParameters]:
         # The libraries' own retries are off: `retrying.py` knows what is left of the time, and what was given out.
         settings = ModelSettings(max_retries=0)
         if prompt.max_tokens is not None:
             settings["max_tokens"] = prompt.max_tokens
         with as_ours(self._secret):
-            return messages_of(prompt), settings, parameters_of(prompt, self._model)
+            asked = self._model(model)
+            return asked, messages_of(prompt), settings, parameters_of(prompt, asked)
 
     def _limit(self, deadline: float) -> asyncio.Timeout:
         return asyncio.timeout_at(min(deadline, asyncio.get_running_loop().time() + self._configuration.seconds))
@@ -98,18 +105,18 @@ class WireProvider:
             async with self._limit(deadline):
                 return await anext(events, None)
 
-    def _whole(self, stream: StreamedResponse, prompt: Prompt) -> Reply:
+    def _whole(self, stream: StreamedResponse, prompt: Prompt, model: str) -> Reply:
         with as_ours(self._secret):
             response = stream.get()
             if response.finish_reason is None:
                 # A connection that is closed in the middle looks like the end.
                 raise ProviderFailed(BROKEN, details={"provider": "the stream ended early", "status": None})
-            return self._reply(response, prompt)
+            return self._reply(response, prompt, model)
 
-    def _reply(self, response: ModelResponse, prompt: Prompt) -> Reply:
+    def _reply(self, response: ModelResponse, prompt: Prompt, model: str) -> Reply:
         if not response.parts and response.finish_reason is None:
             raise ProviderFailed(BROKEN, details={"provider": "an answer without content", "status": None})
-        return reply_of(response, prompt, self._configuration.engine, self._configuration.model)
+        return reply_of(response, prompt, self._configuration.engine, model)
 
 
 def _text_of(event: Any) -> str:
