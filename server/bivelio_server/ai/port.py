@@ -176,6 +176,7 @@ class Embedded:
     """One vector of unit length for each text. Vectors of different `model` never mix."""
 
     vectors: Sequence[Vector]
+    engine: str
     model: str
     usage: Usage = Usage()
 

@@ -1,13 +1,16 @@
 """What models of language were asked, by day, engine and model; `usage.ai` shows it."""
 
+from collections.abc import Iterable
 from typing import Final, TypeAlias
 
-from bivelio_server.ai.port import Classified, Extracted, Reply, Usage
+from bivelio_server.ai.port import Classified, Embedded, Extracted, Reply, Usage
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import IntegrationFailed
 from bivelio_server.kit.rows import identity
 
-Answer: TypeAlias = Reply | Classified | Extracted
+Answer: TypeAlias = Reply | Classified | Extracted | Embedded
+#: What a call ended with.
+Ending: TypeAlias = Answer | IntegrationFailed
 
 _COUNT: Final = """
     insert into ai_usage as u
@@ -25,12 +28,17 @@ _COUNT: Final = """
 """
 
 
-async def count(context: Context, outcome: Answer | IntegrationFailed) -> None:
+async def count(context: Context, outcome: Ending) -> None:
     """Count one call in the transaction that records what came of it. An error that no model gave counts for none."""
     if not isinstance(outcome, IntegrationFailed):
         await count_calls(context, outcome.engine, outcome.model, usage=outcome.usage)
     elif "engine" in outcome.details:
         await count_calls(context, outcome.details["engine"], outcome.details["model"], failures=1)
+
+
+async def count_all(context: Context, outcomes: Iterable[Ending]) -> None:
+    for outcome in outcomes:
+        await count(context, outcome)
 
 
 async def count_calls(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bivelio_server.ai.port import NeedsGenerativeModel
+from bivelio_server.ai.usage import count, count_all
 from bivelio_server.documents import queries, sources
 from bivelio_server.documents.costs import CLASSIFY_CREDITS, EXTRACT_CREDITS
 from bivelio_server.documents.extraction_schemas import (
@@ -65,6 +66,7 @@ async def perform_extraction(call: OutgoingCall, prepared: PreparedExtraction) -
 
 
 async def record_extraction(context: Context, prepared: PreparedExtraction, outcome: Extracted) -> ExtractionView:
+    await count_all(context, outcome.understood.calls)
     document = await _document(context, prepared.source)
     row = await keep_extraction(
         context, document, sources.shown_url(prepared.source), outcome.understood,
@@ -87,6 +89,7 @@ async def perform_classification(call: OutgoingCall, prepared: PreparedClassific
 async def record_classification(
     context: Context, prepared: PreparedClassification, outcome: Classified
 ) -> ClassificationView:
+    await count_all(context, outcome.found.calls)
     document = await _document(context, prepared.source)
     if document is not None:
         keep_classification(document, outcome.found, pages=outcome.pages)
@@ -106,8 +109,9 @@ async def record_classification(
     )
 
 
-async def record_failure(context: Context, prepared: Output, error: IntegrationFailed) -> None:
-    """Nothing was kept of the attempt."""
+async def record_failure(context: Context, prepared: Output, error: IntegrationFailed) -> None:  # noqa: ARG001 - the door's
+    """Nothing is kept of the attempt but that a model was asked."""
+    await count(context, error)
 
 
 feature.external(

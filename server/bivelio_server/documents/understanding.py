@@ -11,7 +11,8 @@ from typing import Any, Final, Literal
 
 import structlog
 
-from bivelio_server.ai.port import AI, LANGUAGE, JSONSchema, Label, NeedsGenerativeModel, Prompt, UserMessage
+from bivelio_server.ai.port import AI, LANGUAGE, JSONSchema, Label, NeedsGenerativeModel, Prompt, Reply, UserMessage
+from bivelio_server.ai.usage import Ending
 from bivelio_server.documents import grounding
 from bivelio_server.documents.fields import TYPES, Classification, Extraction, Field, classify, extract
 from bivelio_server.kit.caller import Caller
@@ -45,7 +46,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """As an `Extraction`; `engine` names what is behind it, for a `source` of `model` that model."""
+    """As an `Extraction`; `engine` names what is behind it, for a `source` of `model` that model. `calls` ended so, and
+    are yet to be counted."""
 
     document_type: str | None
     confidence: float
@@ -53,12 +55,14 @@ class Understood:
     fields: Sequence[Field]
     source: Literal["xml", "text", "ocr", "model"]
     engine: str
+    calls: Sequence[Ending] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
     classification: Classification
     engine: str
+    calls: Sequence[Ending] = ()
 
 
 def generative(services: Services, caller: Caller) -> AI | None:
@@ -82,8 +86,9 @@ async def understand(services: Services, caller: Caller, reading: Reading, wante
         asked = await model.extract(reading.text[:_SHOWN], schema)
     except IntegrationFailed as error:
         _log.warning("extraction_by_rules_alone", error=error.text.en)
-        return _by_rules(reading, found)
-    return await asyncio.to_thread(_merged, reading, found, _fitting(schema, asked.data), asked.model)
+        return replace(_by_rules(reading, found), calls=[error])
+    merged = await asyncio.to_thread(_merged, reading, found, _fitting(schema, asked.data), asked.model)
+    return replace(merged, calls=[asked])
 
 
 async def sort(services: Services, caller: Caller, reading: Reading, categories: Sequence[str] | None) -> Sorted:
@@ -92,17 +97,21 @@ async def sort(services: Services, caller: Caller, reading: Reading, categories:
     model = services.providers.of(LANGUAGE, services, caller)
     if model is None:
         return Sorted(found, reading.engine)
-    engine = reading.engine
+    engine, calls = reading.engine, list[Ending]()
     try:
         if categories and (found.label is None or found.confidence < CERTAIN):
             asked = await model.classify(reading.text[:_CLASSIFIED_BY], [Label(name) for name in categories])
+            calls.append(asked)
             if asked.label is not None and asked.confidence > found.confidence:
                 found, engine = replace(found, label=asked.label, confidence=asked.confidence), asked.model
         if model.engine != _EMBEDDED:
-            found, engine = await _summarised(model, reading, found)
+            reply = await _summary(model, reading)
+            calls.append(reply)
+            found, engine = _summarised(found, reply), reply.model
     except IntegrationFailed as error:
         _log.warning("classification_by_rules_alone", error=error.text.en)
-    return Sorted(found, engine)
+        calls.append(error)
+    return Sorted(found, engine, calls)
 
 
 def _by_rules(reading: Reading, found: Extraction) -> Understood:
@@ -119,20 +128,22 @@ def is_uncertain(found: Extraction) -> bool:
     return missing or not found.fields or any(field.confidence < CERTAIN for field in found.fields)
 
 
-async def _summarised(model: AI, reading: Reading, found: Classification) -> tuple[Classification, str]:
-    reply = await model.complete(
+async def _summary(model: AI, reading: Reading) -> Reply:
+    return await model.complete(
         Prompt(_INSTRUCTIONS, [UserMessage(reading.text[:_SHOWN])], output_schema=_SUMMARY, max_tokens=1000)
     )
+
+
+def _summarised(found: Classification, reply: Reply) -> Classification:
     said = _fitting(_SUMMARY, reply.data if isinstance(reply.data, dict) else {})
-    known = {name: value for name, value in said.items() if value is not None}
-    return replace(found, **known), reply.model
+    return replace(found, **{name: value for name, value in said.items() if value is not None})
 
 
 async def _by_schema(model: AI, reading: Reading, schema: JSONSchema) -> Understood:
     asked = await model.extract(reading.text[:_SHOWN], schema)
     data = _fitting(schema, asked.data)
     fields = await asyncio.to_thread(lambda: [_told(reading, path, value, {}) for path, value in leaves(data)])
-    return Understood(None, _together(data, fields), data, fields, "model", asked.model)
+    return Understood(None, _together(data, fields), data, fields, "model", asked.model, [asked])
 
 
 def _merged(reading: Reading, found: Extraction, said: Mapping[str, Any], engine: str) -> Understood:

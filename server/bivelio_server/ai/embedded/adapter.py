@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from bivelio_server.ai.embedded.classifying import classifier
 from bivelio_server.ai.embedded.embedding import MODEL, embedder
 from bivelio_server.ai.embedded.extracting import extract
+from bivelio_server.ai.measuring import measured
 from bivelio_server.ai.naming import EMBEDDED
 from bivelio_server.ai.port import (
     AI,
@@ -22,6 +23,9 @@ from bivelio_server.ai.port import (
     TextDelta,
     Usage,
 )
+
+#: What extracts is no model.
+_PATTERNS: Final = "patterns"
 
 
 class EmbeddedAI:
@@ -48,12 +52,21 @@ class EmbeddedAI:
 
     async def classify(self, text: str, labels: Sequence[Label]) -> Classified:
         """By meaning: what describes a label may be in another language than the text."""
-        return await self._classifier.classify(text, labels)
+        with measured(self.engine, self.model) as call:
+            found = await self._classifier.classify(text, labels)
+            call.answered(found.usage)
+            return found
 
     async def extract(self, text: str, schema: JSONSchema) -> Extracted:
         """What patterns can tell, and None for the rest."""
-        return Extracted(await asyncio.to_thread(extract, text, schema), self.engine, "patterns")
+        with measured(self.engine, _PATTERNS) as call:
+            data = await asyncio.to_thread(extract, text, schema)
+            call.answered(Usage())
+            return Extracted(data, self.engine, _PATTERNS)
 
     async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Embedded:
-        encoded = await self._embedder.encode(texts, kind)
-        return Embedded(encoded.vectors.tolist(), MODEL, Usage(prompt=encoded.tokens))
+        with measured(self.engine, self.model) as call:
+            encoded = await self._embedder.encode(texts, kind)
+            embedded = Embedded(encoded.vectors.tolist(), self.engine, self.model, Usage(prompt=encoded.tokens))
+            call.answered(embedded.usage)
+            return embedded

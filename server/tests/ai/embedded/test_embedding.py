@@ -22,7 +22,7 @@ def ai(models: Path) -> EmbeddedAI:
 
 async def test_texts_have_vectors_of_unit_length_and_cost_tokens(ai: EmbeddedAI) -> None:
     embedded = await ai.embed(PASSAGES, "passage")
-    assert embedded.model == "multilingual-e5-small"
+    assert (embedded.engine, embedded.model) == ("embedded", "multilingual-e5-small")
     assert len(embedded.vectors) == len(PASSAGES)
     assert all(sum(x * x for x in vector) == pytest.approx(1, abs=1e-4) for vector in embedded.vectors)
     assert embedded.usage.prompt > 100

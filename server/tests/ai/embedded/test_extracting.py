@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from bivelio_server.ai.embedded.adapter import EmbeddedAI
 
@@ -69,3 +70,12 @@ async def test_a_list_takes_all(models: Path) -> None:
 async def test_an_odd_schema_gets_nothing(models: Path, schema: dict[str, Any]) -> None:
     data = (await EmbeddedAI(models).extract(LETTER, schema)).data
     assert not any(data.values())
+
+
+async def test_what_patterns_were_asked_is_measured(models: Path) -> None:
+    labels = {"engine": "embedded", "model": "patterns", "outcome": "answered"}
+    before = REGISTRY.get_sample_value("bivelio_ai_calls_total", labels) or 0.0
+
+    await extracted(models, total={"type": "number"})
+
+    assert REGISTRY.get_sample_value("bivelio_ai_calls_total", labels) == before + 1

@@ -79,7 +79,9 @@ class WireProvider:
             async with asyncio.timeout(min(seconds, self._configuration.seconds)):
                 result = await self._embedding_model.embed(list(texts), input_type=input_type)
             vectors = [_unit(vector) for vector in result.embeddings]
-            return Embedded(vectors, self._embedding_model.model_name, usage_of(result.usage))
+            return Embedded(
+                vectors, self._configuration.engine, self._embedding_model.model_name, usage_of(result.usage)
+            )
 
     async def aclose(self) -> None:
         await self._client.aclose()
