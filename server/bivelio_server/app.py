@@ -36,6 +36,7 @@ from bivelio_server.documents import downloads as document_files
 from bivelio_server.documents import events as document_events
 from bivelio_server.documents import operations as documents
 from bivelio_server.documents import processing as document_processing
+from bivelio_server.documents import queueing as document_queueing
 from bivelio_server.documents import reading_operations as document_reading
 from bivelio_server.documents import reviewing as document_reviews
 from bivelio_server.documents.documentation import download_paths as document_paths
@@ -160,7 +161,7 @@ HANDLERS: Final[Mapping[str, TaskHandler]] = {
     abandoned.CHILDREN_TASK: waking.cancel_left_children,
     JOB_TASK: JobRunner(JOBS),
     FORGET_TASK: forget_files,
-    document_processing.TASK: document_processing.process,
+    document_queueing.TASK: document_processing.process,
 }
 #: What clients may watch change.
 WATCHED: Final[Mapping[str, Look]] = {instances.WATCHED: watching.look}

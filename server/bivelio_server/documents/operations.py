@@ -3,13 +3,15 @@
 import asyncio
 from typing import Final
 
-from bivelio_server.documents import processing, queries
+from bivelio_server.documents import queries
 from bivelio_server.documents.models import Document as DocumentRow
+from bivelio_server.documents.queueing import MOST_CREDITS, is_under_way, queue
 from bivelio_server.documents.schemas import (
     Document,
     DocumentErased,
     DocumentList,
     DocumentPage,
+    DocumentProcess,
     DocumentReference,
     DocumentUpdate,
     DocumentUpload,
@@ -20,10 +22,18 @@ from bivelio_server.documents.schemas import (
 from bivelio_server.documents.uploading import MAX_BODY_BYTES, content_of
 from bivelio_server.documents.views import document_view
 from bivelio_server.durable import cancel as cancel_task
-from bivelio_server.durable import spawn
 from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.context import Context
-from bivelio_server.kit.errors import CreditsExhausted, NotFound, StaleVersion, Unavailable, null_refused
+from bivelio_server.kit.errors import (
+    Conflict,
+    CreditsExhausted,
+    Impossible,
+    NotFound,
+    Problem,
+    StaleVersion,
+    Unavailable,
+    null_refused,
+)
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.media_types import media_type_of
 from bivelio_server.kit.models import Pagination
@@ -36,7 +46,7 @@ feature: Final = Feature("documents")
 
 
 @feature.operation(
-    "upload", scope=Scope.write, effect=Effect.transactional, errors=[Unavailable], credits=processing.MOST_CREDITS,
+    "upload", scope=Scope.write, effect=Effect.transactional, errors=[Unavailable], credits=MOST_CREDITS,
     max_body_bytes=MAX_BODY_BYTES,
     summary=Text("Sube un documento y, si se pide, lo procesa", "Upload a document and process it if asked to"),
 )  # fmt: skip
@@ -53,19 +63,34 @@ async def upload(context: Context, data: DocumentUpload) -> Document:
         depth=context.cause.depth, created_by=context.caller.actor, version=1,
         created_at=now, updated_at=now,
     )  # fmt: skip
-    if data.auto_classify or data.auto_extract:
-        row.task_id = await spawn(context, processing.TASK, {"document_id": document_id})
     context.session.add(row)
     await context.session.flush()
-    # Its processing pays for itself, once it is done.
-    context.charge(0)
     try:
-        row.reservation_id = await processing.reserve(context, classify=data.auto_classify, extract=data.auto_extract)
+        await queue(context, row, "documents.upload", classify=data.auto_classify, extract=data.auto_extract)
     except CreditsExhausted:
         await context.services.storage.delete([key])
         raise
-    if data.auto_classify:
-        context.reply_after_commit(lambda: processing.classified(context, document_id))
+    return document_view(context, row)
+
+
+@feature.operation(
+    "process", scope=Scope.write, effect=Effect.transactional, errors=[NotFound, Conflict, Impossible],
+    credits=MOST_CREDITS,
+    summary=Text("Procesa un documento, otra vez si ya lo fue", "Process a document, again if it was before"),
+)  # fmt: skip
+async def process(context: Context, data: DocumentProcess) -> Document:
+    row = await queries.get(context, data.document_id, lock=True)
+    if is_under_way(row):
+        raise Conflict(_UNDER_WAY, details={"field": "document_id"})
+    classify = row.classify if data.auto_classify is None else data.auto_classify
+    extract = row.extract if data.auto_extract is None else data.auto_extract
+    if not classify and not extract:
+        raise Impossible(Problem("auto_extract", "required", _NOTHING_TO_DO))
+    row.status, row.progress, row.error, row.processed_at = "uploaded", 0.0, None, None
+    row.classification = None if classify else row.classification
+    row.depth = context.cause.depth
+    row.version, row.updated_at = row.version + 1, context.now
+    await queue(context, row, "documents.process", classify=classify, extract=extract)
     return document_view(context, row)
 
 
@@ -157,3 +182,12 @@ async def erase(context: Context, data: DocumentReference) -> DocumentErased:
     await queries.remove(context, row.id)
     context.changed("documents", row.id, {"erased": False}, {"erased": True})
     return DocumentErased(document_id=row.id, erased=True)
+
+
+_UNDER_WAY: Final = Text(
+    "El documento se está procesando; espera a que acabe.", "The document is being processed; wait for its end."
+)
+_NOTHING_TO_DO: Final = Text(
+    "Indica en 'auto_classify' o 'auto_extract' qué hay que hacer: con la subida no se pidió nada.",
+    "Say in 'auto_classify' or 'auto_extract' what is to be done: the upload asked for nothing.",
+)

@@ -1,6 +1,6 @@
 """What is done with a document after its upload, as a durable task; its status and progress tell how far it is.
 
-Its credits are set aside with the upload, taken for what was done and given back for what was not.
+Its credits were set aside when it was queued; they are taken for what was done and given back for what was not.
 """
 
 import asyncio
@@ -13,36 +13,33 @@ from uuid import UUID
 import structlog
 from prometheus_client import Counter
 
+from bivelio_server.ai.usage import count_all
 from bivelio_server.documents import queries
 from bivelio_server.documents.costs import CLASSIFY_CREDITS, EXTRACT_CREDITS
 from bivelio_server.documents.fields import TYPES
 from bivelio_server.documents.keeping import change, keep_classification, keep_extraction, tell
 from bivelio_server.documents.models import Document as DocumentRow
-from bivelio_server.documents.schemas import Document
+from bivelio_server.documents.queueing import cost_of, is_under_way, topic
 from bivelio_server.documents.sources import BACKGROUND, read_stored
 from bivelio_server.documents.understanding import Sorted, Understood, Wanted, sort, understand
-from bivelio_server.documents.views import document_view
 from bivelio_server.durable import Run, Superseded
 from bivelio_server.kit import audit
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.context import Cause, Context
 from bivelio_server.kit.db import passes_by_itself
 from bivelio_server.kit.errors import APIError, InternalError, NotFound, Unavailable, ValidationFailed
-from bivelio_server.kit.execution import transaction
 from bivelio_server.kit.origin import Door, Origin
 from bivelio_server.kit.text import Text
 from bivelio_server.reading.port import Reading
 
-TASK: Final = "documents.process"
-MOST_CREDITS: Final = CLASSIFY_CREDITS + EXTRACT_CREDITS
-#: How long an upload waits for its document to be classified, to answer with it.
-REPLY_SECONDS: Final = 5.0
-#: Its end may have come before anybody listened for it.
-_LOOK_AGAIN_SECONDS: Final = 1.0
 #: A document that takes its worker down so often is not tried again.
 _MOST_LOST: Final = 3
+#: Of a storage that is away: tried for a night, then it is for people to say when (`documents.process`).
+_MOST_ATTEMPTS: Final = 100
+#: Rules and models are through long before.
+_STEP_SECONDS: Final = 600
 _READ, _CLASSIFIED = 0.4, 0.7
-_OPERATION: Final = "documents.upload"
+_OPERATION: Final = "documents.process"
 _NOBODY: Final = UUID(int=0)
 _log = structlog.get_logger()
 
@@ -59,66 +56,42 @@ class Begun:
     extract: bool
 
 
-async def reserve(context: Context, *, classify: bool, extract: bool) -> str | None:
-    """Set aside what the processing will cost; None when there is none. Raises CreditsExhausted."""
-    amount = CLASSIFY_CREDITS * classify + EXTRACT_CREDITS * extract
-    return await context.services.credits.reserve(context, _OPERATION, amount) if amount else None
-
-
-async def classified(context: Context, document_id: str) -> Document:
-    """The document once it is classified, or as it is after the longest time that a reply may take."""
-    topic = _topic(document_id)
-    woken = context.services.wakeups.subscribe(topic)
-    deadline = asyncio.get_running_loop().time() + REPLY_SECONDS
-    try:
-        while True:
-            async with transaction(context.caller, context.services, context.origin) as now:
-                shown = document_view(now, await queries.get_any(now, document_id))
-            left = deadline - asyncio.get_running_loop().time()
-            if shown.classification is not None or shown.status in ("processed", "failed") or left <= 0:
-                return shown
-            await _wait(woken, min(left, _LOOK_AGAIN_SECONDS))
-            woken.clear()
-    finally:
-        context.services.wakeups.unsubscribe(topic, woken)
-
-
 async def process(run: Run) -> None:
-    """The handler of the durable task `documents.process`."""
-    begun = await _begin(run)
-    if begun is None:
-        return
+    """The handler of the durable task. Whatever happens, the document comes to an end."""
     try:
-        await _go_through(run, begun)
+        begun = await _begin(run)
+        if begun is not None:
+            await _go_through(run, begun)
     except (Superseded, Unavailable):
         raise
     except APIError as error:
         await _fail(run, error)
     except Exception as error:
-        if passes_by_itself(error) or isinstance(error, OSError):
-            raise  # the worker tries again, without limit
+        if _may_pass(error) and run.attempt < _MOST_ATTEMPTS:
+            raise  # the worker tries again, later and later
         _log.error("document_crashed", document=run.params["document_id"], exc_info=error)
         await _fail(run, InternalError())
 
 
+def _may_pass(error: Exception) -> bool:
+    """Whether it is the database's or the system's rather than the document's."""
+    return passes_by_itself(error) or isinstance(error, OSError)
+
+
 async def _begin(run: Run) -> Begun | None:
-    """None when there is nothing left to do."""
-    try:
-        async with _document(run) as (context, row):
-            if row is None or row.status not in ("uploaded", "processing"):
-                await run.finish(context.session)
-                return None
-            if run.lost >= _MOST_LOST:
-                raise InternalError(_TAKES_DOWN)
-            row.status = "processing"
-            if row.reservation_id is not None:
-                # Whatever became of it while the document waited for its turn.
-                amount = CLASSIFY_CREDITS * row.classify + EXTRACT_CREDITS * row.extract
-                await context.services.credits.reserve(context, _OPERATION, amount, reservation_id=row.reservation_id)
-            return Begun(row.file, row.filename, row.classify, row.extract)
-    except APIError as error:
-        await _fail(run, error)
-        return None
+    """None when there is nothing left to do. Raises InternalError, CreditsExhausted."""
+    if run.lost >= _MOST_LOST:
+        raise InternalError(_TAKES_DOWN)
+    async with _document(run) as (context, row):
+        if row is None or not is_under_way(row) or row.task_id != run.task_id:
+            await run.finish(context.session)
+            return None
+        row.status = "processing"
+        if row.reservation_id is not None:
+            # Whatever became of it while the document waited for its turn.
+            ledger = context.services.credits
+            await ledger.reserve(context, _OPERATION, cost_of(row), reservation_id=row.reservation_id)
+        return Begun(row.file, row.filename, row.classify, row.extract)
 
 
 async def _go_through(run: Run, begun: Begun) -> None:
@@ -128,6 +101,7 @@ async def _go_through(run: Run, begun: Begun) -> None:
     understood = await _extract(run, reading, found) if begun.extract else None
     cost = CLASSIFY_CREDITS * begun.classify + EXTRACT_CREDITS * (understood is not None)
     async with _document(run) as (context, row):
+        await count_all(context, understood.calls if understood else ())
         if row is not None:
             row.status, row.progress = "processed", 1.0
             row.processed_at, row.page_count = context.now, reading.page_count
@@ -143,9 +117,10 @@ async def _classify(run: Run, reading: Reading) -> Sorted:
     async with _document(run) as (_, row):
         if row is not None:
             row.progress = _READ
-    async with run.outside():
+    async with run.outside(), _in_time():
         found = await sort(run.services, _caller(run), reading, None)
-    async with _document(run) as (_, row):
+    async with _document(run) as (context, row):
+        await count_all(context, found.calls)
         if row is not None:
             keep_classification(row, found, pages=reading.page_count)
             row.progress = _CLASSIFIED
@@ -156,27 +131,45 @@ async def _extract(run: Run, reading: Reading, found: Sorted | None) -> Understo
     """Its fields; None for a document of no known type."""
     label = found.classification.label if found else None
     wanted = Wanted(document_type=label if label in TYPES else None)
-    async with run.outside():
+    async with run.outside(), _in_time():
         understood = await understand(run.services, _caller(run), reading, wanted)
     return None if understood.document_type is None else understood
 
 
 async def _fail(run: Run, error: APIError) -> None:
     """What was found out before stays, and is paid for; the rest is given back."""
-    problem = error.problems[0] if isinstance(error, ValidationFailed) else None
-    field = problem.field if problem else error.details.get("field") if isinstance(error, NotFound) else None
+    try:
+        async with _document(run) as (context, row):
+            if row is not None:
+                _mark_failed(context, row, error)
+                await _close(context, row, CLASSIFY_CREDITS if row.classify and row.classification else 0)
+            await run.finish(context.session)
+    except Exception as defect:
+        if isinstance(defect, Superseded) or _may_pass(defect):
+            raise
+        _log.error("document_not_told_of", document=run.params["document_id"], exc_info=defect)
+        await _fail_in_silence(run, error)
+    PROCESSED.labels("failed").inc()
+
+
+async def _fail_in_silence(run: Run, error: APIError) -> None:
+    """Without what could not be done. The lease of its credits gives them back."""
     async with _document(run) as (context, row):
         if row is not None:
-            row.status, row.processed_at = "failed", context.now
-            row.error = {
-                "code": error.code,
-                "field": field,
-                "constraint": problem.constraint if problem else None,
-                "message": {"es": error.text.es, "en": error.text.en},
-            }
-            await _close(context, row, CLASSIFY_CREDITS if row.classify and row.classification else 0)
+            _mark_failed(context, row, error)
         await run.finish(context.session)
-    PROCESSED.labels("failed").inc()
+
+
+def _mark_failed(context: Context, row: DocumentRow, error: APIError) -> None:
+    problem = error.problems[0] if isinstance(error, ValidationFailed) else None
+    field = problem.field if problem else error.details.get("field") if isinstance(error, NotFound) else None
+    row.status, row.processed_at = "failed", context.now
+    row.error = {
+        "code": error.code,
+        "field": field,
+        "constraint": problem.constraint if problem else None,
+        "message": {"es": error.text.es, "en": error.text.en},
+    }
 
 
 async def _close(context: Context, row: DocumentRow, cost: int) -> None:
@@ -202,27 +195,29 @@ async def _document(run: Run) -> AsyncIterator[tuple[Context, DocumentRow | None
         context = Context(caller, session, run.services, Origin(Door.http), cause)
         yield context, row
         await session.flush_changes()
-    for topic in (*context.topics, _topic(document_id)):
-        run.services.wakeups.wake(topic)
+    for name in (*context.topics, topic(document_id)):
+        run.services.wakeups.wake(name)
+
+
+@asynccontextmanager
+async def _in_time() -> AsyncIterator[None]:
+    """Raises InternalError for what does not come to an end."""
+    try:
+        async with asyncio.timeout(_STEP_SECONDS):
+            yield
+    except TimeoutError:
+        raise InternalError(_STUCK) from None
 
 
 def _caller(run: Run) -> Caller:
     return Caller(run.org_id, run.environment, "system:documents", _NOBODY, frozenset())
 
 
-def _topic(document_id: str) -> str:
-    return f"document:{document_id}"
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass
-
-
 _TAKES_DOWN: Final = Text(
     "El documento no se ha podido procesar: cada intento ha parado el servidor que lo hacía.",
     "The document could not be processed: every attempt has stopped the server that made it.",
+)
+_STUCK: Final = Text(
+    "El documento no se ha podido procesar: entenderlo lleva demasiado tiempo.",
+    "The document could not be processed: understanding it takes too long.",
 )

@@ -54,6 +54,13 @@ class DocumentReference(Input):
     document_id: Id
 
 
+class DocumentProcess(DocumentReference):
+    """What is not given is done as it was asked for the last time."""
+
+    auto_classify: bool | None = Field(None, description="Find out what kind of document it is (2 credits).")
+    auto_extract: bool | None = Field(None, description="Read its fields (3 credits).")
+
+
 class DocumentList(PageInput):
     """`search` looks in the names, whatever the accents and case; `tags` must all be there."""
 

@@ -129,6 +129,7 @@ class Known:
             "/v1/documents/upload": lambda: {"filename": "known.xml", "content_base64": _DOCUMENT},
             "/v1/documents/get": lambda: {"document_id": self._make_document()},
             "/v1/documents/update": lambda: {"document_id": self._make_document()},
+            "/v1/documents/process": lambda: {"document_id": self._make_document(), "auto_extract": True},
             "/v1/documents/delete": lambda: {"document_id": self._make_document()},
             "/v1/documents/restore": lambda: {
                 "document_id": self._call("documents/delete", document_id=self._make_document())["document_id"]

@@ -45,6 +45,12 @@ async def processed(client: Client, made: Json, status: str = "processed") -> Js
     return found
 
 
+async def asked(client: Client) -> list[tuple[str, str, int, int]]:
+    """What models of language were asked: engine, model, calls, and how many of them failed."""
+    page = await client.call("/v1/usage/ai", {})
+    return [(each["engine"], each["model"], each["calls"], each["failures"]) for each in page["usage"]]
+
+
 def events_of(organization: Organization) -> list[Json]:
     """The data of every document.processed, in their order."""
     rows = organization.world.database.execute(

@@ -11,7 +11,7 @@ import itertools
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -57,9 +57,9 @@ class Death:
         return self._at < 0
 
     def around(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def mortal(*values: Any) -> Any:
+        async def mortal(*values: Any, **named: Any) -> Any:
             self.may_strike()
-            result = await function(*values)
+            result = await function(*values, **named)
             self.may_strike()
             return result
 
@@ -133,8 +133,9 @@ async def _hurry(services: Services, clock: MovableClock) -> None:
         services.wakeups.wake(TOPIC)
 
 
-def main() -> None:
-    for line in sys.stdin:
+def dying_by_order(orders: Iterable[str], live: Callable[[Death], Coroutine[Any, Any, None]]) -> None:
+    """One life for each order, in a process of its own."""
+    for line in orders:
         child = os.fork()
         if child == 0:
             os.dup2(2, 1)  # what it logs is no answer
@@ -149,4 +150,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    dying_by_order(sys.stdin, live)

@@ -40,8 +40,8 @@ class Workers:
 
 
 @contextmanager
-def workers(place: Installation, clock: MovableClock) -> Iterator[Workers]:
-    """What still lives at the end is killed."""
+def workers(place: Installation, clock: MovableClock, **more: str) -> Iterator[Workers]:
+    """With these and `more` settings. What still lives at the end is killed."""
     assert place.settings.secret_key is not None
     settings = {
         "BIVELIO_DATABASE_URL": place.owner_url,
@@ -50,6 +50,7 @@ def workers(place: Installation, clock: MovableClock) -> Iterator[Workers]:
         "BIVELIO_WORKER_SLOTS": "4",
         "BIVELIO_LOG_LEVEL": "error",
         "PYTHONPATH": str(SERVER),
+        **more,
     }
     crowd = Workers(os.environ | settings, clock)
     try:

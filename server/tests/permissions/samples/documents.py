@@ -25,6 +25,10 @@ async def _deleted(scene: Scene) -> dict[str, Any]:
     return reference
 
 
+async def _process(scene: Scene) -> dict[str, Any]:
+    return {**await _reference(scene), "auto_extract": True}
+
+
 async def _extract(scene: Scene) -> dict[str, Any]:
     return {**await _reference(scene), "document_type": "invoice"}
 
@@ -45,6 +49,7 @@ SAMPLES: Final[Samples] = {
     "documents.list_folders": fixed({}),
     "documents.get": Sample(_reference),
     "documents.update": Sample(_update),
+    "documents.process": Sample(_process),
     "documents.delete": Sample(_reference),
     "documents.restore": Sample(_deleted),
     "documents.erase": Sample(_reference),
