@@ -28,6 +28,10 @@ from bivelio_server.agents import operations as agents
 from bivelio_server.ai.choosing import close_language_models, language_model
 from bivelio_server.ai.port import LANGUAGE
 from bivelio_server.audit import operations as audit
+from bivelio_server.boxes import events as box_events
+from bivelio_server.boxes import files as box_files
+from bivelio_server.boxes import membership as box_members
+from bivelio_server.boxes import operations as boxes
 from bivelio_server.chores import CHORES
 from bivelio_server.contacts import events as contact_events
 from bivelio_server.contacts import long_work as contact_jobs
@@ -121,6 +125,9 @@ FEATURES: Final[tuple[Feature, ...]] = (
     documents.feature,
     document_reading.feature,
     document_reviews.feature,
+    boxes.feature,
+    box_members.feature,
+    box_files.feature,
     workflows.feature,
     workflow_versions.feature,
     workflow_exchange.feature,
@@ -175,7 +182,7 @@ MAIL_LANES: Final[tuple[Lane, ...]] = (mailing.LANE, approval_mailing.LANE)
 EVENTS: Final = EventCatalogue(
     [
         *contact_events.EVENTS, *document_events.EVENTS, *workflow_events.EVENTS, *approval_events.EVENTS,
-        *announced.EVENTS, *key_events.EVENTS, *agent_events.EVENTS,
+        *announced.EVENTS, *key_events.EVENTS, *agent_events.EVENTS, *box_events.EVENTS,
     ]
 )  # fmt: skip
 

@@ -19,9 +19,14 @@ async def get_box(context: Context, box_id: str, needed: BoxRole, *, lock: bool 
     Raises NotFound where they have none, as for a box that is not there; InsufficientScope where theirs is too small.
     """
     box, role = await queries.get_with_role(context, box_id, lock=lock)
+    require(role, needed)
+    return box
+
+
+def require(role: BoxRole, needed: BoxRole) -> None:
+    """Raises InsufficientScope."""
     if not role.covers(needed):
         raise InsufficientScope(_TOO_SMALL.format(role=role.value, needed=needed.value), details={"field": "box_id"})
-    return box
 
 
 _TOO_SMALL: Final = Text(

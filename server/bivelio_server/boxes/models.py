@@ -27,6 +27,8 @@ class BoxMember(Base):
     """A member of the organisation with a role in the box; whoever has none does not see the box."""
 
     __tablename__ = "box_members"
+    # Who changes it tells the audit log, as a change of the box.
+    __audited__ = False
 
     org_id: Mapped[UUID] = mapped_column(primary_key=True)
     environment: Mapped[str] = mapped_column(Text, primary_key=True)

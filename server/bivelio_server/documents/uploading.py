@@ -1,17 +1,17 @@
-"""The content of an uploaded document."""
+"""The content of an uploaded document. What other features call, too."""
 
 from typing import Final
 
-from bivelio_server.documents.schemas import DocumentUpload
 from bivelio_server.kit.errors import BodyTooLarge, Problem, ValidationFailed
 from bivelio_server.kit.text import Text
+from bivelio_server.kit.uploads import Upload
 from bivelio_server.settings import MAX_DOCUMENT_BYTES
 
 #: The largest file in base64, and its envelope.
 MAX_BODY_BYTES: Final = MAX_DOCUMENT_BYTES * 4 // 3 + 1_048_576
 
 
-def content_of(data: DocumentUpload, max_bytes: int) -> bytes:
+def content_of(data: Upload, max_bytes: int) -> bytes:
     """Raises ValidationFailed, BodyTooLarge."""
     content = data.content()
     if not content:

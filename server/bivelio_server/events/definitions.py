@@ -24,6 +24,8 @@ EventName = Literal[
     "agent.executed",
     "document.processed",
     "key.expiring",
+    "box.file_ready",
+    "box.file_failed",
 ]
 
 

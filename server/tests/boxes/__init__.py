@@ -1,0 +1,1 @@
+"""boxes.*: who is in a box, what is in it, and what is found there."""
