@@ -32,6 +32,8 @@ from bivelio_server.boxes import events as box_events
 from bivelio_server.boxes import files as box_files
 from bivelio_server.boxes import membership as box_members
 from bivelio_server.boxes import operations as boxes
+from bivelio_server.boxes import search_operations as box_search
+from bivelio_server.boxes.retrieval.cache import BoxIndexes
 from bivelio_server.chores import CHORES
 from bivelio_server.contacts import events as contact_events
 from bivelio_server.contacts import long_work as contact_jobs
@@ -128,6 +130,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     boxes.feature,
     box_members.feature,
     box_files.feature,
+    box_search.feature,
     workflows.feature,
     workflow_versions.feature,
     workflow_exchange.feature,
@@ -208,6 +211,7 @@ def compose_services(installation: Installation, clock: Clock | None = None) -> 
         watches=Watches(database, WATCHED, at_once=max(1, settings.database_pool // 4)),
         reader=ChildReader(settings.ocr, at_once=settings.readers),
         streams=Streams(per_organization=settings.streams_per_organization, in_all=settings.streams),
+        box_indexes=BoxIndexes(settings.box_memory_mb * 1024 * 1024),
     )
 
 

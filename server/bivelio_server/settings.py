@@ -119,6 +119,11 @@ class Settings(BaseSettings):
     readers: PositiveInt = Field(
         2, description="Files that one process reads at once, each in a child process of its own."
     )
+    box_memory_mb: PositiveInt = Field(
+        256,
+        description="Memory (MB) in which one process holds the indexes of the boxes that are searched, some 1 500"
+        " passages in each.",
+    )
     access_token_seconds: PositiveInt = Field(3600, description="Life of an access token.")
     refresh_token_days: PositiveInt = Field(30, description="Life of a refresh token that is not used.")
 

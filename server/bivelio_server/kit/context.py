@@ -24,6 +24,7 @@ from bivelio_server.kit.watches import Watches
 from bivelio_server.settings import Settings
 
 if TYPE_CHECKING:
+    from bivelio_server.boxes.retrieval.cache import BoxIndexes
     from bivelio_server.kit.operations import Catalogue
     from bivelio_server.reading.port import Reader
 
@@ -83,6 +84,7 @@ class Services:
     reader: "Reader"
     streams: Streams
     watches: Watches
+    box_indexes: "BoxIndexes"
 
 
 @dataclass(frozen=True, slots=True)

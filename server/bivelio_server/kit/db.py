@@ -70,12 +70,13 @@ class Transaction(AsyncSession):
 
     sync_session_class = RecordingSession
 
-    async def run(self, statement: str, parameters: Mapping[str, object]) -> list[Any]:
+    async def run(self, statement: str, parameters: Mapping[str, object], *, binary: bool = False) -> list[Any]:
         """The rows of one statement in this transaction, as named tuples; parameters are written `%(name)s`.
 
-        Changes of rows that the session still holds back are not seen: flush before.
+        Changes of rows that the session still holds back are not seen: flush before. `binary` is for rows with much
+        `bytea`, which would else come as digits.
         """
-        cursor = await self._driver.cursor(row_factory=namedtuple_row).execute(statement, parameters)
+        cursor = await self._driver.cursor(row_factory=namedtuple_row, binary=binary).execute(statement, parameters)
         return await cursor.fetchall() if _gives_rows(cursor) else []
 
     async def commit_with(self, statement: str) -> None:
