@@ -11,7 +11,7 @@ from prometheus_client import Counter
 from sqlalchemy.exc import DBAPIError
 
 from bivelio_server.kit import audit, tracing
-from bivelio_server.kit.caller import Caller
+from bivelio_server.kit.caller import Caller, Scope
 from bivelio_server.kit.context import Cause, Context, OutgoingCall, Services, to_nobody
 from bivelio_server.kit.db import is_undone
 from bivelio_server.kit.errors import APIError, IntegrationFailed
@@ -125,7 +125,8 @@ class Outside:
     async def record(self, context: Context, prepared: Output, outcome: Any) -> Output:
         context.credits = self.operation.credits
         output: Output = await self.body.record(context, prepared, outcome)
-        await audit.write(context, self.operation.name)
+        # What only reads, though it asks the outside for it, is no entry.
+        await audit.write(context, self.operation.name, complete=self.operation.scope is not Scope.read)
         await self.settle(context, context.credits)
         return output
 
@@ -136,7 +137,7 @@ class Outside:
 
     async def record_failure(self, context: Context, prepared: Output, error: IntegrationFailed) -> None:
         await self.body.record_failure(context, prepared, error)
-        await audit.write(context, self.operation.name)
+        await audit.write(context, self.operation.name, complete=self.operation.scope is not Scope.read)
         await self.refund(context)
 
     async def refund(self, context: Context) -> None:

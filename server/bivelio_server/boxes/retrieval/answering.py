@@ -140,7 +140,7 @@ def _in_order(
     """The best first; of equals always the same."""
     lexical = np.array([candidate.lexical for candidate in candidates], np.float32)
     exact = lexical if vector is None else fused(_cosines(rows, candidates, vector), lexical, spread)
-    scores = exact.tolist()
+    scores = [round(score, 6) for score in exact.tolist()]
     order = sorted(range(len(rows)), key=lambda at: (-scores[at], candidates[at].seq, candidates[at].n))
     return [_passage(rows[at], candidates[at], scores[at]) for at in order]
 
@@ -176,7 +176,7 @@ def _found(passage: Passage, piece: Piece) -> Found:
         file_id=passage.file_id,
         file_name=passage.file_name,
         text=piece.text,
-        score=round(passage.score, 6),
+        score=passage.score,
         page_from=piece.page_from,
         page_to=piece.page_to,
         offset_from=piece.offset_from,
