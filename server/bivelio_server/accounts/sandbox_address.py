@@ -1,4 +1,4 @@
-"""The sandbox's own address: `/sandbox/v1/…`, and every host whose name begins with `sandbox.`.
+"""The sandbox's own address: `/sandbox/v1/…`, `/sandbox/api/…`, and every host whose name begins with `sandbox.`.
 
 The same operations are there, for sandbox credentials only, so that a live key in the wrong place changes nothing. The
 address can only take away: whoever forges a host is refused more, and never allowed more.
@@ -14,6 +14,7 @@ from bivelio_server.kit.errors import InsufficientScope
 from bivelio_server.kit.text import Text
 
 _PREFIX: Final = "/sandbox"
+_BEHIND: Final = (f"{_PREFIX}/v1/", f"{_PREFIX}/api/")
 _HOST: Final = "sandbox."
 
 
@@ -26,7 +27,7 @@ class SandboxAddress:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             path: str = scope["path"]
-            has_prefix = path.startswith(f"{_PREFIX}/v1/")
+            has_prefix = path.startswith(_BEHIND)
             Request(scope).state.in_sandbox = has_prefix or _host(scope).startswith(_HOST)
             if has_prefix:
                 scope = {**scope, "path": path.removeprefix(_PREFIX)}

@@ -11,7 +11,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 _SECRET_NAMES: Final = re.compile(r"password|secret|token|authorization|api[-_]?key|credential|cookie", re.IGNORECASE)
 _SECRET_VALUES: Final = re.compile(
-    r"bv_(?:live|test)_[ps]k_\w+|whsec_\S+|v1\.[\w-]{20,}|eyJ[\w-]+\.[\w-]+\.[\w-]+|(?<=://)[^/@\s:]+:[^/@\s]+(?=@)"
+    r"bv_(?:live|test)_[ps]k_\w+|bbfe_\w+|whsec_\S+|v1\.[\w-]{20,}|eyJ[\w-]+\.[\w-]+\.[\w-]+|(?<=://)[^/@\s:]+:[^/@\s]+(?=@)"
 )
 _MASK: Final = "***"
 

@@ -23,6 +23,7 @@ from bivelio_server.kit.door import failure, json_response, method_not_allowed
 from bivelio_server.kit.errors import APIError, InternalError, MethodNotAllowed, NotFound, Unavailable
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.logging import masked
+from bivelio_server.kit.refusals import Refusal, Renderer
 from bivelio_server.kit.request_records import OTHER, request_record
 from bivelio_server.kit.text import negotiate_language
 from bivelio_server.kit.tracing import NO_SPAN, Span
@@ -109,12 +110,13 @@ class _Exchange:
         if self._status:
             _log.error("reply_interrupted", request_id=self.request_id, exc_info=error)
             return
-        refusal = _as_api_error(error)
+        known = _as_api_error(error)
+        refusal = _refused(self.request, known)
         self._error_code = refusal.code
         REFUSALS.labels(refusal.code).inc()
         if refusal.status >= 500:
             _log.error("request_failed", request_id=self.request_id, exc_info=error)
-        await _error_response(self.request, refusal)(self.request.scope, self.request.receive, self.send)
+        await _error_response(known, refusal)(self.request.scope, self.request.receive, self.send)
 
     def finish(self, services: Services) -> None:
         seconds = time.perf_counter() - self._started
@@ -167,19 +169,29 @@ def _as_api_error(error: Exception) -> APIError:
     return InternalError()
 
 
-def _error_response(request: Request, error: APIError) -> Response:
-    language = negotiate_language(request.headers.get("accept-language"))
-    headers: dict[str, str] = {"Content-Language": language}
+def _refused(request: Request, error: APIError) -> Refusal:
+    render: Renderer = getattr(request.state, "refuse", _usual)
+    return render(error, request.headers.get("accept-language"))
+
+
+def _usual(error: APIError, accept_language: str | None) -> Refusal:
+    language = negotiate_language(accept_language)
+    return Refusal(error.status, error.code, language, failure(error, language))
+
+
+def _error_response(error: APIError, refusal: Refusal) -> Response:
+    headers: dict[str, str] = {"Content-Language": refusal.language}
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
-    if error.status == 401:
+    if refusal.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = error.allow
-    return json_response(failure(error, language), error.status, headers)
+    return json_response(refusal.body, refusal.status, headers)
 
 
 async def render_http_exception(request: Request, error: Exception) -> Response:
     """What Starlette's router refuses (an unknown path, a wrong method), in our envelope."""
     status = error.status_code if isinstance(error, HTTPException) else 404
-    return _error_response(request, method_not_allowed(request.method) if status == 405 else NotFound())
+    refusal = method_not_allowed(request.method) if status == 405 else NotFound()
+    return _error_response(refusal, _refused(request, refusal))

@@ -21,7 +21,7 @@ class Text(NamedTuple):
         return Text(self.es.format(**values), self.en.format(**values))
 
 
-def negotiate_language(accept_language: str | None) -> Language:
+def negotiate_language(accept_language: str | None, default: Language = DEFAULT_LANGUAGE) -> Language:
     """The first of `es` and `en` that an Accept-Language header names; quality values keep their order."""
     ranked: list[tuple[float, int, Language]] = []
     for position, part in enumerate((accept_language or "").split(",")[:20]):
@@ -30,7 +30,7 @@ def negotiate_language(accept_language: str | None) -> Language:
         quality = _quality(parameter)
         if primary in LANGUAGES and quality > 0:
             ranked.append((-quality, position, LANGUAGES[primary]))
-    return min(ranked)[2] if ranked else DEFAULT_LANGUAGE
+    return min(ranked)[2] if ranked else default
 
 
 def _quality(parameter: str) -> float:
