@@ -33,6 +33,8 @@ from bivelio_server.boxes import files as box_files
 from bivelio_server.boxes import membership as box_members
 from bivelio_server.boxes import operations as boxes
 from bivelio_server.boxes import search_operations as box_search
+from bivelio_server.boxes.public import operations as box_keys
+from bivelio_server.boxes.public.endpoint import MOUNTED_AT, PublicAPI
 from bivelio_server.boxes.retrieval.cache import BoxIndexes
 from bivelio_server.chores import CHORES
 from bivelio_server.contacts import events as contact_events
@@ -131,6 +133,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     box_members.feature,
     box_files.feature,
     box_search.feature,
+    box_keys.feature,
     workflows.feature,
     workflow_versions.feature,
     workflow_exchange.feature,
@@ -251,6 +254,7 @@ def create_app(services: Services, installation: Installation) -> Starlette:
             Route(document_files.PATH, behind(document_files.Downloads(services)), methods=["GET"]),
             Route(HOOK_PATH, InboundHooks(services)),
             Mount("/v1", behind(OperationsDoor(services))),
+            Mount(MOUNTED_AT, PublicAPI(services)),
             *_operator_routes(services),
             *invitation_routes(),
             *reference_routes(openapi_document(services.catalogue, "/")),

@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
             subparser.add_argument("--email", required=True)
             subparser.add_argument("--password", required=True, help="of the owner, if that is a new person")
             subparser.add_argument("--reset-password", action="store_true", help="also if the owner is known already")
-            for name_of_limit in ("requests-per-minute", "requests-per-second", "monthly-credits"):
+            for name_of_limit in ("requests-per-minute", "requests-per-second", "monthly-credits", "monthly-units"):
                 subparser.add_argument(f"--{name_of_limit}", type=int, help="instead of what the plan gives")
     add_upkeep_commands(commands)
     return parser
@@ -123,6 +123,7 @@ def _provision(settings: Settings, options: argparse.Namespace) -> None:
         organization=options.organization, plan=options.plan, email=options.email, password=options.password,
         reset_password=options.reset_password, requests_per_minute=options.requests_per_minute,
         requests_per_second=options.requests_per_second, monthly_credits=options.monthly_credits,
+        monthly_units=options.monthly_units,
     )  # fmt: skip
     with installation(settings) as place:
         prepare(place)

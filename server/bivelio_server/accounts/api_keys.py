@@ -10,7 +10,7 @@ from bivelio_server.kit.caller import Environment
 
 _BASE62: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM_LENGTH: Final = 24
-_CHECKSUM_LENGTH: Final = 6
+CHECKSUM_LENGTH: Final = 6
 PUBLISHABLE_PREFIX: Final = "bv_live_pk_"
 _PREFIXES: Final = {
     ("secret", Environment.live): "bv_live_sk_",
@@ -38,8 +38,8 @@ def is_offered(key_type: str, environment: Environment) -> bool:
 
 def generate_key(key_type: str, environment: Environment) -> NewKey:
     prefix = _PREFIXES[key_type, environment]
-    body = prefix + "".join(secrets.choice(_BASE62) for _ in range(_RANDOM_LENGTH))
-    key = body + _checksum(body)
+    body = prefix + random_base62(_RANDOM_LENGTH)
+    key = body + checksum_of(body)
     return NewKey(key, prefix, digest_of(key))
 
 
@@ -50,14 +50,19 @@ def digest_of(key: str) -> bytes:
 
 def is_well_formed_key(key: str) -> bool:
     """Whether prefix and checksum are right; a mistyped key is refused without asking the database."""
-    body, checksum = key[:-_CHECKSUM_LENGTH], key[-_CHECKSUM_LENGTH:]
+    body, checksum = key[:-CHECKSUM_LENGTH], key[-CHECKSUM_LENGTH:]
     length = len(body) - _RANDOM_LENGTH
-    return key.isascii() and body[:length] in PREFIXES and secrets.compare_digest(_checksum(body), checksum)
+    return key.isascii() and body[:length] in PREFIXES and secrets.compare_digest(checksum_of(body), checksum)
 
 
-def _checksum(body: str) -> str:
+def random_base62(length: int) -> str:
+    return "".join(secrets.choice(_BASE62) for _ in range(length))
+
+
+def checksum_of(body: str) -> str:
+    """Six characters that a mistyped key does not match."""
     number, digits = zlib.crc32(body.encode()), ""
-    for _ in range(_CHECKSUM_LENGTH):
+    for _ in range(CHECKSUM_LENGTH):
         number, digit = divmod(number, 62)
         digits = _BASE62[digit] + digits
     return digits

@@ -28,6 +28,7 @@ class ProvisionRequest(BaseModel):
     requests_per_minute: PositiveInt | None = None
     requests_per_second: PositiveInt | None = None
     monthly_credits: NonNegativeInt | None = None
+    monthly_units: NonNegativeInt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ class Provisioned:
 def provision(owner_url: str, request: ProvisionRequest) -> Provisioned:
     """The organisation of that name and owner, made when missing, with fresh keys.
 
-    The password is that of a new person; one who is known keeps theirs unless `reset_password`. Plan, limits
-    and credits stay as they are where none are given: for a new organisation `starter`, and what its plan gives.
+    The password is that of a new person; one who is known keeps theirs unless `reset_password`. Plan, limits,
+    credits and units stay as they are where none are given: for a new organisation `starter`, and what its plan gives.
     """
     now = datetime.now(UTC)
     with psycopg.connect(owner_url) as connection:
@@ -113,9 +114,15 @@ def _organisation(connection: psycopg.Connection, request: ProvisionRequest, use
 def _set_limits(connection: psycopg.Connection, request: ProvisionRequest, org_id: UUID) -> None:
     connection.execute(
         "update organizations set requests_per_minute = coalesce(%s, requests_per_minute),"
-        " requests_per_second = coalesce(%s, requests_per_second), monthly_credits = coalesce(%s, monthly_credits)"
-        " where id = %s",
-        (request.requests_per_minute, request.requests_per_second, request.monthly_credits, org_id),
+        " requests_per_second = coalesce(%s, requests_per_second), monthly_credits = coalesce(%s, monthly_credits),"
+        " monthly_units = coalesce(%s, monthly_units) where id = %s",
+        (
+            request.requests_per_minute,
+            request.requests_per_second,
+            request.monthly_credits,
+            request.monthly_units,
+            org_id,
+        ),
     )
 
 

@@ -38,6 +38,9 @@ _UNFINISHED: Final = """
      order by f.id
 """
 
+_PRESENT_UNITS: Final = "select month, allowance, used, remaining, resets_at from present_units(%(now)s)"
+_TAKE_UNIT: Final = "select take_unit(%(now)s) as taken"
+
 
 async def get_with_role(
     context: Context, box_id: str, *, lock: bool = False, field: str = "box_id"
@@ -249,3 +252,16 @@ def _files(context: Context, box_id: str) -> Select[BoxFile]:
 
 def _locked(query: Select[BoxFile]) -> Select[BoxFile]:
     return query.with_for_update(key_share=True)
+
+
+async def present_units(context: Context) -> Any:
+    """The units of this month."""
+    [row] = await context.session.run(_PRESENT_UNITS, {"now": context.now})
+    return row
+
+
+async def take_unit(context: Context) -> bool:
+    """Whether there was one left."""
+    [row] = await context.session.run(_TAKE_UNIT, {"now": context.now})
+    taken: bool = row.taken
+    return taken

@@ -35,7 +35,7 @@ class Sample:
     are ids of outside systems. `of_organization` says that live and sandbox share the resource, as they share members.
     `environment` is the one in which it may be called at all. `ends_organization`: there is none left afterwards.
     `refused_to_owner`: it is a 409 for the owner. `reaches_further`: what it makes does more than its own resource's
-    scopes allow.
+    scopes allow. `keys_need` is the scope that API keys need, where that is wider than the one declared for people.
     """
 
     arrange: Callable[[Scene], Awaitable[dict[str, Any]]]
@@ -45,6 +45,7 @@ class Sample:
     ends_organization: bool = False
     refused_to_owner: bool = False
     reaches_further: bool = False
+    keys_need: str | None = None
 
 
 Samples: TypeAlias = Mapping[str, Sample]

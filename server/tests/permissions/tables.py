@@ -25,7 +25,7 @@ GLOBAL: Final = {
     "alembic_version": "the version of the schema, which `readyz` reads; holds no data",
 }
 #: Counters that grow with every request, refused ones too.
-COUNTERS: Final = frozenset({"rate_windows", "request_log", "usage_daily"})
+COUNTERS: Final = frozenset({"rate_windows", "request_log", "usage_daily", "box_key_windows", "box_user_windows"})
 #: Columns that change with every use of what the row describes.
 COUNTER_COLUMNS: Final = ["last_used_at", "last_used_address"]
 
