@@ -33,10 +33,10 @@ class Connection:
 
     async def provider(self) -> Provider:
         """Seconds of CPU the first time: in a thread, so that requests go on meanwhile."""
-        if self._provider is None:
-            async with self._loading:
-                self._provider = self._provider or await asyncio.to_thread(_load, self._configuration)
-        return self._provider
+        async with self._loading:
+            if self._provider is None:
+                self._provider = await asyncio.to_thread(_load, self._configuration)
+            return self._provider
 
     async def aclose(self) -> None:
         if self._provider is not None:
