@@ -10,7 +10,7 @@ import psycopg
 
 from bivelio_server.accounts.api_keys import generate_key
 from bivelio_server.accounts.passwords import hash_password
-from bivelio_server.accounts.provisioning import Provisioned, ProvisionRequest, provision
+from bivelio_server.accounts.provisioning import Provisioned, ProvisionRequest, provision_over
 from bivelio_server.accounts.sessions import digest_of
 from bivelio_server.accounts.tokens import AccessTokens
 from bivelio_server.installation import Installation
@@ -185,4 +185,5 @@ class World:
         request = ProvisionRequest.model_validate(
             {"organization": name, "plan": plan, "email": email, "password": PASSWORD}
         )
-        return Organization(self, provision(self.installation.owner_url, request), email)
+        with self.database.transaction():
+            return Organization(self, provision_over(self.database, request, PASSWORD_HASH), email)

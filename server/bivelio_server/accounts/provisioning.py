@@ -54,17 +54,22 @@ def provision(owner_url: str, request: ProvisionRequest) -> Provisioned:
     The password is that of a new person; one who is known keeps theirs unless `reset_password`. Plan, limits,
     credits and units stay as they are where none are given: for a new organisation `starter`, and what its plan gives.
     """
-    now = datetime.now(UTC)
     with psycopg.connect(owner_url) as connection:
-        connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"provision:{request.email.lower()}",))
-        user_id = _user(connection, request, now)
-        org_id = _organisation(connection, request, user_id, now)
-        _set_limits(connection, request, org_id)
-        keys = ProvisionedKeys(
-            live_secret=_key(connection, org_id, user_id, "secret", Environment.live, now),
-            test_secret=_key(connection, org_id, user_id, "secret", Environment.sandbox, now),
-            live_publishable=_key(connection, org_id, user_id, "publishable", Environment.live, now),
-        )
+        return provision_over(connection, request, hash_password(request.password))
+
+
+def provision_over(connection: psycopg.Connection, request: ProvisionRequest, password_hash: str) -> Provisioned:
+    """As `provision`, in the open transaction of an owner's connection."""
+    now = datetime.now(UTC)
+    connection.execute("select pg_advisory_xact_lock(hashtext(%s))", (f"provision:{request.email.lower()}",))
+    user_id = _user(connection, request, password_hash, now)
+    org_id = _organisation(connection, request, user_id, now)
+    _set_limits(connection, request, org_id)
+    keys = ProvisionedKeys(
+        live_secret=_key(connection, org_id, user_id, "secret", Environment.live, now),
+        test_secret=_key(connection, org_id, user_id, "secret", Environment.sandbox, now),
+        live_publishable=_key(connection, org_id, user_id, "publishable", Environment.live, now),
+    )
     return Provisioned(str(org_id), str(user_id), keys)
 
 
@@ -77,12 +82,12 @@ def reset_second_factor(owner_url: str, email: str) -> bool:
     return found is not None
 
 
-def _user(connection: psycopg.Connection, request: ProvisionRequest, now: datetime) -> UUID:
+def _user(connection: psycopg.Connection, request: ProvisionRequest, password_hash: str, now: datetime) -> UUID:
     row = connection.execute(
         "insert into users as u (id, email, password_hash, created_at) values (%s, %s, %s, %s)"
         " on conflict (lower(email)) do update"
         " set password_hash = case when %s then excluded.password_hash else u.password_hash end returning id",
-        (uuid4(), request.email, hash_password(request.password), now, request.reset_password),
+        (uuid4(), request.email, password_hash, now, request.reset_password),
     ).fetchone()
     assert row is not None
     user_id: UUID = row[0]
