@@ -133,6 +133,12 @@ def alone(owner: psycopg.Connection) -> None:
 
 
 @pytest.fixture
+def others_keep_everything(owner: psycopg.Connection) -> None:
+    """Pruning goes through every organisation that does not, and other tests make thousands."""
+    owner.execute("update organizations set retention = '{}' where retention <> '{}'")
+
+
+@pytest.fixture
 def acme(world: World) -> Organization:
     """A fresh organisation."""
     return world.organization("Acme")

@@ -16,7 +16,7 @@ from bivelio_server.storage.collecting import collect, sweep
 from tests.storage.arranging import files_of, refer, run_of, stored_output
 from tests.world import Organization
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("others_keep_everything")]
 
 
 def made_before(services: Services, key: StorageKey, *, hours: float) -> None:

@@ -15,7 +15,7 @@ from bivelio_server.kit.pruning import OrganisationPruning
 from tests.permissions.tables import rows_of
 from tests.world import Organization
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("others_keep_everything")]
 
 
 def keep(owner: psycopg.Connection, organization: Organization, **days: int | None) -> None:

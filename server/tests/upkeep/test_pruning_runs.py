@@ -11,7 +11,7 @@ from bivelio_server.kit.context import Services
 from tests.upkeep.test_pruning import count, keep
 from tests.world import Client, Organization
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("others_keep_everything")]
 
 STEPS = [{"id": "made", "set": {"x": 1}}]
 
