@@ -15,7 +15,7 @@ run: .venv/.running ## Start BiVelio: database, migrations, first organisation; 
 	@$(BIN)/bivelio-server serve --first-organization
 
 test: setup ## Run all tests, on a PostgreSQL that they start themselves
-	@cd server && ../$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@cd server && ../$(BIN)/python -m pytest -n 2 --maxschedchunk 1
 
 check: setup ## Lint, types, import rules
 	@cd server && ../$(BIN)/ruff check . && ../$(BIN)/ruff format --check . && ../$(BIN)/mypy && ../$(BIN)/lint-imports

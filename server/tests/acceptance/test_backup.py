@@ -25,7 +25,7 @@ from bivelio_server.upkeep.restore import SERVING_ROLE
 from tests.acceptance.conftest import Template
 from tests.acceptance.installation import EMAIL, PASSWORD, Installation, Process, client_of, fresh_installation, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 BACKUPS = int(os.environ.get("BIVELIO_BACKUPS", "6"))
 CLIENTS = 4

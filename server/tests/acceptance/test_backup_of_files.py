@@ -21,7 +21,7 @@ from bivelio_server.upkeep.stored import add_files
 from tests.acceptance.conftest import Template
 from tests.acceptance.installation import Installation, client_of, fresh_installation
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 RUNS = 6
 

@@ -19,7 +19,7 @@ from tests.acceptance.installation import Installation, Process, all_of, client_
 from tests.acceptance.receiver import Receiver, receiver
 from tests.world import Client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 ROUNDS = int(os.environ.get("BIVELIO_CHAOS_ROUNDS", "1"))
 SEED = int(os.environ.get("BIVELIO_CHAOS_SEED", "1"))

@@ -4,10 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-pytestmark = pytest.mark.xdist_group("acceptance")
-
 STORY = Path(__file__).parents[3] / "demo" / "story.py"
 
 

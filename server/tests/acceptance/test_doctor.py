@@ -10,7 +10,7 @@ import pytest
 from bivelio_server.migrations import newest_version
 from tests.acceptance.installation import Installation, fresh_installation
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 
 def examined(place: Installation, *arguments: str) -> tuple[int, dict[str, Any]]:

@@ -11,7 +11,7 @@ import pytest
 from tests.acceptance.conftest import Template
 from tests.acceptance.installation import Installation, client_of, free_port, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 ROWS, BAD_ROWS, KILLS = 5000, 50, 3
 

@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.conftest import Template
 from tests.acceptance.installation import Installation, Process, client_of, free_port, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 LIMIT = 100
 CLIENTS = 4

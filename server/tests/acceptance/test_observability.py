@@ -13,7 +13,7 @@ from tests.acceptance.collector import collecting
 from tests.acceptance.conftest import Template
 from tests.acceptance.installation import Installation, client_of, free_port, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 LONGEST_STOP_SECONDS = 12
 

@@ -11,7 +11,7 @@ from bivelio_server.kit.embedded_postgres import EmbeddedPostgres, libpq_url
 from tests.acceptance.installation import Installation, client_of, fresh_installation
 from tests.world import Client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 RECOVERED_WITHIN_SECONDS = 10
 

@@ -7,7 +7,7 @@ import pytest
 from tests.acceptance.conftest import Template
 from tests.acceptance.installation import Installation, client_of
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 REQUESTS = 60
 

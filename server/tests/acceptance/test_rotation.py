@@ -18,7 +18,7 @@ from bivelio_server.kit.secrets import Cipher, DecryptionFailed, SecretKey
 from tests.acceptance.conftest import Template
 from tests.acceptance.installation import Installation, Process, client_of, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 WEBHOOK_SECRET = "canary-webhook-secret-9d41c7"
 ENDPOINTS = 30

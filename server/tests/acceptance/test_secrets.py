@@ -22,7 +22,7 @@ from tests.acceptance.installation import EMAIL, Installation, client_of
 from tests.acceptance.receiver import receiver
 from tests.world import Client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 PASSWORD = "canary-password-7f3a91"
 ANAS_PASSWORD = "canary-another-person-19d2e7"

@@ -9,7 +9,7 @@ from tests.acceptance.conftest import Template
 from tests.acceptance.installation import Installation, all_of, client_of, until
 from tests.world import Client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 RUNS = 24
 STEPS = 8

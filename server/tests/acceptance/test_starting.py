@@ -9,7 +9,7 @@ import pytest
 from tests.acceptance.conftest import Template
 from tests.acceptance.installation import Installation, client_of, fresh_installation
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 STARTED_WITHIN_SECONDS = 10
 KEY = re.compile(r"bv_\w+")

@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.conftest import Template
 from tests.acceptance.installation import Installation, Process, all_of, client_of, free_port, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 STOPS = 10
 CLIENTS = 8

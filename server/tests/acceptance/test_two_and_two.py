@@ -19,7 +19,7 @@ from tests.acceptance.balancer import Balancer, balancing
 from tests.acceptance.installation import Installation, Process, all_of, client_of, free_port, fresh_installation, until
 from tests.world import Client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 EFFECTIVE_WITHIN_SECONDS = 1
 CLIENTS = 4

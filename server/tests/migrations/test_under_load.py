@@ -69,7 +69,6 @@ def _work_for(url: str, seconds: float) -> list[float]:
     return waits
 
 
-@pytest.mark.xdist_group("acceptance")
 def test_a_migration_killed_anywhere_resumes(
     make_database: MakeDatabase, installation: Installation, old_database: str
 ) -> None:

@@ -17,7 +17,7 @@ from tests.oidc.conftest import HOME, Browser, query_of
 from tests.oidc.provider import RealProvider, real_provider
 from tests.world import Client, Organization
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture(scope="module")
