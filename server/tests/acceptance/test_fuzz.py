@@ -38,8 +38,6 @@ from tests.acceptance.conftest import Template
 from tests.acceptance.installation import EMAIL, PASSWORD, Process, fresh_installation
 from tests.acceptance.receiver import GONE, receiver
 
-pytestmark = pytest.mark.xdist_group("acceptance")
-
 EXAMPLES = int(os.environ.get("BIVELIO_FUZZ_EXAMPLES", "25"))
 LEAST_SHARE_OF_SUCCESSES = 0.02
 #: What may have ended by itself before it is asked for.
@@ -76,6 +74,7 @@ STORIES = (
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 PATHS = [path for path in DOCUMENT["paths"] if not re.search(STORIES, path)]
 FOR_PEOPLE = {operation.path for operation in Catalogue(FEATURES) if operation.who is not Who.anyone}
+READING = {operation.path for operation in Catalogue(FEATURES) if not operation.writes}
 
 
 @dataclass(frozen=True)
@@ -90,9 +89,11 @@ class Target:
 class Known:
     """Resources that exist, made for the operation that is about to be asked."""
 
-    def __init__(self, http: httpx2.Client, url: str) -> None:
+    def __init__(self, http: httpx2.Client, anonymous: httpx2.Client, url: str) -> None:
         self._http = http
+        self._anonymous = anonymous
         self._url = url
+        self._kept: dict[str, dict[str, Any]] = {}
         workflow, webhook = self._make_workflow(), self._make_webhook()
         notice, agent = self._make_notice(), self._make_agent()
         self.person = {"Authorization": f"Bearer {self._sign_in()}"}
@@ -200,8 +201,14 @@ class Known:
         }
 
     def data_for(self, path: str) -> dict[str, Any]:
-        found = self._data.get(path)
-        return {} if found is None else found()
+        if path not in self._kept:
+            self._kept[path] = self._data.get(path, dict)()
+        return self._kept[path]
+
+    def note(self, path: str, status: int) -> None:
+        """What was made for an operation is good for its next request too, unless this one may have changed it."""
+        if path not in READING and status != 400:
+            self._kept.pop(path, None)
 
     def within_reach(self, data: dict[str, Any]) -> dict[str, Any]:
         """The same data, but no webhook leaves this machine."""
@@ -213,7 +220,7 @@ class Known:
         return str(reply.json()["access_token"])
 
     def _ask_in_person(self, operation: str, **data: Any) -> Any:
-        reply = httpx2.post(self._at(operation), json={"data": data}, headers=self.person)
+        reply = self._anonymous.post(f"/v1/{operation}", json={"data": data}, headers=self.person)
         assert reply.status_code == 200, reply.text
         return reply.json()["data"]
 
@@ -222,12 +229,9 @@ class Known:
 
     def _make_member(self) -> str:
         answer = {"token": self._invite()["token"], "password": PASSWORD}
-        reply = httpx2.post(self._at("auth/invitations/accept"), json=answer)
+        reply = self._anonymous.post("/v1/auth/invitations/accept", json=answer)
         assert reply.status_code == 200, reply.text
         return str(reply.json()["user"]["id"])
-
-    def _at(self, operation: str) -> str:
-        return str(self._http.base_url.join(f"/v1/{operation}"))
 
     def _other_session(self) -> str:
         account = self._ask_in_person("account/get")
@@ -336,7 +340,8 @@ def target(template: Template) -> Iterator[Target]:
         server = place.start_server()
         anyio.run(server.ready)
         http = stack.enter_context(httpx2.Client(base_url=server.address, headers={"X-API-Key": template.live_key}))
-        yield Target(server, {"live": template.live_key, "sandbox": template.test_key}, Known(http, url))
+        anonymous = stack.enter_context(httpx2.Client(base_url=server.address))
+        yield Target(server, {"live": template.live_key, "sandbox": template.test_key}, Known(http, anonymous, url))
 
 
 @pytest.fixture
@@ -369,6 +374,7 @@ def _ask(case: schemathesis.Case[Any], target: Target, replies: Counter[int]) ->
     key = target.keys["sandbox" if case.operation.path.startswith("/v1/sandbox/") else "live"]
     asking = target.known.person if case.operation.path in FOR_PEOPLE else {"X-API-Key": key}
     reply = case.call(base_url=target.server.address, headers=asking)
+    target.known.note(case.operation.path, reply.status_code)
     if case.meta is not None and case.meta.generation.mode.is_positive:
         replies[200 if reply.status_code == ENDED_ALREADY.get(case.operation.path) else reply.status_code] += 1
     case.validate_response(reply, checks=CHECKS)
