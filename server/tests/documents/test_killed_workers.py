@@ -43,7 +43,7 @@ class Mortals:
 
 
 @pytest.fixture
-def mortals(installation: Installation, clock: MovableClock) -> Iterator[Mortals]:
+def mortals(installation: Installation, clock: MovableClock, alone: None) -> Iterator[Mortals]:
     assert installation.settings.secret_key is not None
     environment = os.environ | {
         mortal.DATABASE: installation.owner_url,
