@@ -32,6 +32,21 @@ class Box(NamedTuple):
     y1: float
 
 
+class Flattening(NamedTuple):
+    """Takes a point of a page to where it would be if the paper lay flat and level, so that rows of text run straight:
+    a projection, row by row."""
+
+    xx: float
+    xy: float
+    x: float
+    yx: float
+    yy: float
+    y: float
+    wx: float
+    wy: float
+    w: float
+
+
 class Word(NamedTuple):
     """`confidence` is how sure its reader was, from 0 to 1; a text layer is."""
 
@@ -45,7 +60,8 @@ class Page:
     """`number` counts from 1; `width` and `height` are in points. Words are in reading order, as far as known.
 
     `rotation` is how far (0, 90, 180, 270 degrees clockwise) the page that the file shows must be turned to be the
-    right way up, as it is here.
+    right way up, as it is here. `flattening` is there where an image of the page was askew or leaned away: words are in
+    their places on the page as it is shown all the same.
     """
 
     number: int
@@ -54,6 +70,7 @@ class Page:
     source: Source
     words: Sequence[Word]
     rotation: int = 0
+    flattening: Flattening | None = None
 
 
 @dataclass(frozen=True, slots=True)

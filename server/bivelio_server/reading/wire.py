@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from bivelio_server.reading.port import Attachment, Box, Limits, Page, Reading, Unreadable, Word
+from bivelio_server.reading.port import Attachment, Box, Flattening, Limits, Page, Reading, Unreadable, Word
 from bivelio_server.reading.refusals import REFUSALS, refusal
 
 Head: TypeAlias = dict[str, Any]
@@ -47,7 +47,8 @@ def reading_head(reading: Reading) -> Head:
 
 def _page_fields(page: Page) -> list[Any]:
     words = [[word.text, *(round(side, 2) for side in word.box), round(word.confidence, 4)] for word in page.words]
-    return [page.number, page.width, page.height, page.source, page.rotation, words]
+    flattening = None if page.flattening is None else list(page.flattening)
+    return [page.number, page.width, page.height, page.source, page.rotation, flattening, words]
 
 
 def refusal_head(constraint: str, values: dict[str, Any], cause: str | None = None) -> Head:
@@ -90,10 +91,20 @@ def _refusal_of(head: Head) -> Unreadable:
 
 
 def _page_of(fields: Sequence[Any]) -> Page:
-    number, width, height, source, rotation, words = fields
+    number, width, height, source, rotation, flattening, words = fields
     if source not in ("text", "ocr"):
         raise ValueError(source)
-    return Page(int(number), float(width), float(height), source, [_word_of(word) for word in words], int(rotation))
+    if flattening is not None and len(flattening) != len(Flattening._fields):
+        raise ValueError(len(flattening))
+    return Page(
+        number=int(number),
+        width=float(width),
+        height=float(height),
+        source=source,
+        words=[_word_of(word) for word in words],
+        rotation=int(rotation),
+        flattening=None if flattening is None else Flattening(*(float(each) for each in flattening)),
+    )
 
 
 def _word_of(fields: Sequence[Any]) -> Word:

@@ -70,6 +70,7 @@ async def test_a_slanted_scan_is_straightened_and_its_places_are_those_of_the_sl
     x, y, slant = 167 - 297.5, 168 - 421, math.radians(3)
     there = x * math.cos(slant) + y * math.sin(slant) + 297.5, y * math.cos(slant) - x * math.sin(slant) + 421
     assert middle(reading.pages[0], "1.210,00") == (pytest.approx(there[0], abs=8), pytest.approx(there[1], abs=4))
+    assert reading.pages[0].flattening is not None
 
 
 @pytest.mark.parametrize("turned", [90, 180])
@@ -133,6 +134,36 @@ def test_a_sheet_in_a_photo_is_flattened() -> None:
     assert straight.image.mean() > 230
     place = straight.back @ np.array([0, 0, 1])
     assert place[:2] / place[2] == pytest.approx(corners[:2], abs=6)
+
+
+def test_a_shadow_is_not_the_edge_of_a_sheet() -> None:
+    """Half of the page in the shade: what is bright of it is not all there is."""
+    light = np.tile(np.linspace(90, 250, 900), (1100, 1))
+
+    straight = straightening.straightened(light.astype(np.uint8))
+
+    assert straight.image.shape == (1100, 900)
+    assert straight.image.mean() > 230
+
+
+def test_rows_that_run_apart_are_made_level() -> None:
+    """As a camera that leans to one side shows them: level at the top of the page, falling at its foot."""
+    page = Image.new("L", (1000, 1400), 255)
+    rows = [(100 + 60 * row, 100 + 62 * row) for row in range(20)]
+    draw = ImageDraw.Draw(page)
+    for left, right in rows:
+        draw.line((80, left, 920, right), fill=0, width=14)
+
+    straight = straightening.straightened(np.asarray(page))
+
+    there = np.linalg.inv(straight.back)
+    falls = [_y(there, 920, right) - _y(there, 80, left) for left, right in rows]
+    assert max(falls) - min(falls) < 14
+
+
+def _y(matrix: straightening.Matrix, x: float, y: float) -> float:
+    taken = matrix @ np.array([x, y, 1])
+    return float(taken[1] / taken[2])
 
 
 def _polygon(size: tuple[int, int], corners: tuple[int, ...]) -> Image.Image:

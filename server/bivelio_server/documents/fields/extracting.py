@@ -1,6 +1,7 @@
 """From a reading to the declared fields of its type."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from bivelio_server.documents.fields.classifying import guess
@@ -10,6 +11,7 @@ from bivelio_server.documents.fields.found import Tree, plain
 from bivelio_server.documents.fields.found import fields as fields_of
 from bivelio_server.documents.fields.invoices.invoice import read_invoice
 from bivelio_server.documents.fields.invoices.receipt import read_receipt
+from bivelio_server.documents.fields.layout import Sheet
 from bivelio_server.documents.fields.papers.contract import read_contract
 from bivelio_server.documents.fields.papers.deed import read_deed
 from bivelio_server.documents.fields.papers.identity import read_identity
@@ -51,7 +53,7 @@ def extract(
     source: Source = "ocr" if document.sheet.by_ocr else "text"
     if known is None:
         return Extraction(None, 0.0, {}, (), source)
-    return _result(known, _READERS[known](document), fields, source)
+    return _shown(_result(known, _READERS[known](document), fields, source), document.sheet)
 
 
 def field_names(document_type: str) -> tuple[str, ...]:
@@ -66,6 +68,15 @@ def _result(document_type: str, tree: Tree, wanted: Sequence[str] | None, source
     known = tuple(fields_of(narrowed))
     keys = [name for name in TYPES[document_type].key_fields if name in names] or list(names)
     return Extraction(document_type, _together(keys, known), extracted, known, source)
+
+
+def _shown(extraction: Extraction, sheet: Sheet) -> Extraction:
+    """With the places of the pages as they are shown."""
+    fields = tuple(
+        replace(one, box=sheet.shown(one.page, one.box)) if one.page is not None and one.box is not None else one
+        for one in extraction.fields
+    )
+    return replace(extraction, fields=fields)
 
 
 def _wanted(document_type: str, wanted: Sequence[str] | None) -> list[str]:

@@ -67,7 +67,7 @@ def plain(node: "Found | Tree | Sequence[Tree] | None") -> Plain:
     if isinstance(node, Mapping):
         values = {name: plain(child) for name, child in node.items()}
         return values if any(value is not None for value in values.values()) else None
-    return [plain(child) for child in node]
+    return [plain(child) for child in _known(node)]
 
 
 def fields(node: "Found | Tree | Sequence[Tree] | None", path: str = "") -> Iterator[Field]:
@@ -78,5 +78,10 @@ def fields(node: "Found | Tree | Sequence[Tree] | None", path: str = "") -> Iter
         for name, child in node.items():
             yield from fields(child, f"{path}.{name}" if path else name)
     elif node is not None:
-        for index, child in enumerate(node):
+        for index, child in enumerate(_known(node)):
             yield from fields(child, f"{path}[{index}]")
+
+
+def _known(groups: Sequence[Tree]) -> Iterator[Tree]:
+    """An item of which nothing is known is none."""
+    return (group for group in groups if plain(group) is not None)

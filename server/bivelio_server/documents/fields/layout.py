@@ -4,12 +4,13 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
-from bivelio_server.reading.port import Box, Page, Reading, Word
+from bivelio_server.documents.fields.flattening import laid_flat, shown
+from bivelio_server.reading.port import Box, Flattening, Page, Reading, Word
 
 #: A gap wider than this, in heights of the row, parts two segments.
 WIDE_GAP: Final = 1.25
@@ -68,10 +69,17 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """All pages of a document as rows of segments, from top to bottom and left to right."""
+    """All pages of a document as rows of segments, from top to bottom and left to right. Places are those of the pages
+    laid flat."""
 
     rows: Sequence[tuple[Segment, ...]]
     widths: dict[int, float]
+    flattenings: Mapping[int, Flattening] = field(default_factory=dict)
+
+    def shown(self, page: int, box: Box) -> Box:
+        """Where a place of a page is on the page as it is shown."""
+        flattening = self.flattenings.get(page)
+        return box if flattening is None else shown(box, flattening)
 
     @property
     def segments(self) -> Iterator[Segment]:
@@ -109,13 +117,16 @@ def lay_out(reading: Reading, pages: int = 50) -> Sheet:
             break
         placed = any(word.box.x1 > word.box.x0 for word in page.words)
         words = [part for word in page.words[:_MAX_WORDS] for part in _split(word)] if placed else []
+        if page.flattening is not None:
+            words = [laid_flat(word, page.flattening) for word in words]
         for group in _rows(words, _slope(words) if page.source == "ocr" else 0.0):
             rows.append(tuple(_segments(group, page, len(rows), placed=True)))
         widths[page.number] = page.width
     if not rows:
         rows = [tuple(_segments(line, _PAGELESS, row, placed=False)) for row, line in _lines(reading.text)]
         widths = {1: max((row[-1].box.x1 for row in rows), default=0.0)}
-    return Sheet([row for row in rows if row], widths)
+    flattenings = {page.number: page.flattening for page in reading.pages if page.flattening is not None}
+    return Sheet([row for row in rows if row], widths, flattenings)
 
 
 def fold(text: str) -> str:

@@ -38,7 +38,7 @@ def read(task: Task, mime_type: str) -> Reading:
         allow_processor_time(_OCR_SECONDS)
         seen = ocr.sight().see(np.asarray(image), width, height, task.ocr)
         words = [word for line in seen.lines for word in line]
-        pages.append(Page(number, seen.width, seen.height, "ocr", words, seen.rotation))
+        pages.append(Page(number, seen.width, seen.height, "ocr", words, seen.rotation, seen.flattening))
         texts.append(text_of(seen.lines))
         check_text(sum(map(len, texts)))
         engine = seen.engine

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, cast
 
 from bivelio_server.reading.child.task import Ocr
-from bivelio_server.reading.port import Word
+from bivelio_server.reading.port import Flattening, Word
 
 if TYPE_CHECKING:  # whoever needs no OCR needs no numpy either
     import numpy as np
@@ -35,13 +35,15 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A page that was read from its image, the right way up; `rotation` is how far it had to be turned for that."""
+    """A page that was read from its image, the right way up; `rotation` is how far it had to be turned for that, and
+    `flattening` what made it level then."""
 
     width: float
     height: float
     rotation: int
     lines: Sequence[Sequence[Word]]
     engine: str
+    flattening: Flattening | None
 
 
 class Sight(Protocol):

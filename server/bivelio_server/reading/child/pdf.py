@@ -159,7 +159,9 @@ def _seen(page: pypdfium2.PdfPage, number: int, task: Task) -> _ReadPage:
     seen = ocr.sight().see(image, width, height, task.ocr)
     words = [word for line in seen.lines for word in line]
     return _ReadPage(
-        Page(number, seen.width, seen.height, "ocr", words, seen.rotation), text_of(seen.lines), seen.engine
+        Page(number, seen.width, seen.height, "ocr", words, seen.rotation, seen.flattening),
+        text_of(seen.lines),
+        seen.engine,
     )
 
 

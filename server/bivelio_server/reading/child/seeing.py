@@ -12,7 +12,7 @@ from bivelio_server.reading.child.ocr import Engine, Seen, SeenLine
 from bivelio_server.reading.child.paddle import Paddle
 from bivelio_server.reading.child.straightening import Grey, Matrix, straightened
 from bivelio_server.reading.child.task import Ocr
-from bivelio_server.reading.port import Box, Word
+from bivelio_server.reading.port import Box, Flattening, Word
 
 #: How sure an engine is of most text that is the right way up; of text that is upside down it is much less.
 _SURE: Final = 0.8
@@ -36,7 +36,7 @@ def see(image: Grey, width: float, height: float, ocr: Ocr) -> Seen:
     turned_height, turned_width = np.rot90(image, quarters).shape
     scale = np.diag([width / turned_width, height / turned_height, 1.0])
     rows = [[word for line in row for word in _words(line, scale @ back)] for row in _rows(lines)]
-    return Seen(width, height, -90 * quarters % 360, rows, engine.name)
+    return Seen(width, height, -90 * quarters % 360, rows, engine.name, _flattening(back, scale))
 
 
 def _upright(image: Grey, engine: Engine) -> tuple[int, list[SeenLine], Matrix]:
@@ -93,6 +93,14 @@ def _rows(lines: Sequence[SeenLine]) -> list[list[SeenLine]]:
 def _beside(first: SeenLine, line: SeenLine) -> bool:
     least = min(first.y1 - first.y0, line.y1 - line.y0)
     return abs((first.y0 + first.y1) - (line.y0 + line.y1)) < least
+
+
+def _flattening(back: Matrix, scale: Matrix) -> Flattening | None:
+    """`back` from pixel to pixel, the other way and in points."""
+    if np.array_equal(back, np.eye(3)):
+        return None
+    matrix = scale @ np.linalg.inv(back) @ np.linalg.inv(scale)
+    return Flattening(*(float(each) for each in (matrix / matrix[2, 2]).flat))
 
 
 def _words(line: SeenLine, back: Matrix) -> Iterator[Word]:
