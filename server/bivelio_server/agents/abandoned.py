@@ -9,8 +9,8 @@ from bivelio_server.kit.context import Services
 from bivelio_server.kit.errors import IntegrationFailed
 from bivelio_server.kit.text import DEFAULT_LANGUAGE, Text
 
-#: Longer than any execution takes, with the tools that it uses.
-LOST_AFTER: Final = timedelta(minutes=30)
+#: Longer than any execution takes, with the tools that it uses: `schemas.MAX_SECONDS`.
+LOST_AFTER: Final = timedelta(minutes=5)
 _END: Final = "select end_lost_agent_executions(%s, %s, %s)"
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 from bivelio_server.agents.errors import LimitReached, UnfitOutput
@@ -96,13 +97,22 @@ class Conversation:
             max_tokens=min(tokens_left, MAX_ANSWER), timeout_seconds=max(0.1, seconds_left),
         )  # fmt: skip
         began = time.monotonic()
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                reply = await (self._streamed(prompt) if self._streams else self._ai.complete(prompt))
-        except TimeoutError:
-            raise LimitReached("seconds", limits.seconds) from None
+        async with self._in_time():
+            reply = await (self._streamed(prompt) if self._streams else self._ai.complete(prompt))
         self._note(reply, began)
         return reply
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """Raises LimitReached when the agent's seconds are over."""
+        limit = asyncio.timeout_at(self._deadline)
+        try:
+            async with limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise LimitReached("seconds", self._agent.limits.seconds) from None
 
     async def _streamed(self, prompt: Prompt) -> Reply:
         async with aclosing(self._ai.stream(prompt)) as pieces:
@@ -129,7 +139,8 @@ class Conversation:
 
     async def _use_tools(self, reply: Reply) -> bool:
         """Whether the execution ends here, because something waits for a decision."""
-        results = [await self._use(call, number) for number, call in enumerate(reply.calls)]
+        async with self._in_time():
+            results = [await self._use(call, number) for number, call in enumerate(reply.calls)]
         self._messages += [reply, *results]
         if self._outcome.asked:
             self._outcome.status, self._outcome.output = "waiting_approval", {"text": storable(reply.text)}
@@ -155,6 +166,9 @@ class Conversation:
             result = bounded(await self._hand.do(operation, data, call_key(self._key, self._calls)))
         except APIError as error:
             return self._failed(call, began, refusal_of(error))
+        except asyncio.CancelledError:
+            self._failed(call, began, {"message": "It was broken off."})
+            raise
         return self._told(call, began, "done", result)
 
     def _failed(self, call: ToolCall, began: float, error: dict[str, Any]) -> ToolResult:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bivelio_server.agents.outcome import Outcome
 from bivelio_server.kit.errors import Conflict, IntegrationFailed, IntegrationRefused
 from bivelio_server.kit.text import Text
 
@@ -30,12 +29,11 @@ class UnfitOutput(IntegrationFailed):
 
 
 class BrokenOff(IntegrationFailed):
-    """What broke an execution off, with what had been done until then."""
+    """What broke an execution off."""
 
-    def __init__(self, error: IntegrationFailed, outcome: Outcome, details: Mapping[str, Any]) -> None:
+    def __init__(self, error: IntegrationFailed, details: Mapping[str, Any]) -> None:
         super().__init__(error.text, details={**error.details, **details})
         self.retry_after = error.retry_after
-        self.outcome = outcome
 
 
 class BrokenOffForGood(BrokenOff, IntegrationRefused):

@@ -3,6 +3,8 @@
 import time
 from datetime import datetime
 
+from pydantic import PrivateAttr
+
 from bivelio_server.agents import queries
 from bivelio_server.agents.agents import agent_of
 from bivelio_server.agents.classification import classify
@@ -11,6 +13,7 @@ from bivelio_server.agents.errors import AgentInactive, BrokenOff, BrokenOffForG
 from bivelio_server.agents.events import EXECUTED
 from bivelio_server.agents.execution_schemas import AgentInvocation, AgentInvoke
 from bivelio_server.agents.masking import hidden
+from bivelio_server.agents.measuring import measured
 from bivelio_server.agents.models import Approval, Execution
 from bivelio_server.agents.outcome import Outcome, milliseconds_since
 from bivelio_server.agents.pricing import price_of
@@ -42,6 +45,12 @@ class Prepared(Output):
     depth: int
     request_id: str | None
     address: str | None
+    #: What it has come to, also when it is broken off; of this process only.
+    _so_far: Outcome = PrivateAttr(default_factory=Outcome)
+
+    @property
+    def so_far(self) -> Outcome:
+        return self._so_far
 
 
 async def prepare(context: Context, data: AgentInvoke) -> Prepared:
@@ -75,15 +84,16 @@ def _begun(context: Context, prepared: Prepared, data: AgentInvoke) -> Execution
 
 
 async def perform(call: OutgoingCall, prepared: Prepared) -> Outcome:
-    """Raises BrokenOff, with what was done until then."""
-    outcome, began = Outcome(), time.monotonic()
+    """Raises BrokenOff; what was done until then is in `prepared`."""
+    outcome, began = prepared.so_far, time.monotonic()
     try:
-        await _perform(call, prepared, outcome)
+        with measured(outcome):
+            await _perform(call, prepared, outcome)
     except IntegrationFailed as error:
-        outcome.duration_ms = milliseconds_since(began)
         kind = BrokenOff if error.retryable else BrokenOffForGood
-        raise kind(error, outcome, {"execution_id": prepared.execution_id}) from error
-    outcome.duration_ms = milliseconds_since(began)
+        raise kind(error, {"execution_id": prepared.execution_id}) from error
+    finally:
+        outcome.duration_ms = milliseconds_since(began)
     return outcome
 
 
@@ -142,9 +152,8 @@ async def record_failure(context: Context, prepared: Prepared, error: Integratio
     row = await queries.get_execution(context, prepared.execution_id, lock=True)
     row.status, row.credits_consumed = "failed", 0
     row.error = {**error.render(DEFAULT_LANGUAGE), "message_en": error.text.en}
-    outcome = error.outcome if isinstance(error, BrokenOff) else Outcome()
-    _keep(row, outcome, context.now)
-    await _count(context, outcome)
+    _keep(row, prepared.so_far, context.now)
+    await _count(context, prepared.so_far)
     await count(context, error)
     await context.session.flush()
     await queries.count_invocation(context, row.agent_id, latency_ms=None)

@@ -210,6 +210,17 @@ class IntegrationRefused(IntegrationFailed):
     retryable = False
 
 
+class Interrupted(IntegrationFailed):
+    """A call to the outside broke off at our end: by a defect, as the process stops, or as its time was over. Recorded
+    as what became of the call; whoever asked is told what it was."""
+
+    status = 500
+    code = "INTERNAL_ERROR"
+    text = Text(
+        "El servidor interrumpió la llamada antes de que terminara.", "The server broke the call off before its end."
+    )
+
+
 class InternalError(APIError):
     text = Text("Error interno inesperado.", "Unexpected internal error.")
 

@@ -1,5 +1,6 @@
 """Running an operation: its transactions, and what surrounds each of them."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from bivelio_server.kit import audit, tracing
 from bivelio_server.kit.caller import Caller, Scope
 from bivelio_server.kit.context import Cause, Context, OutgoingCall, Services, to_nobody
 from bivelio_server.kit.db import is_undone
-from bivelio_server.kit.errors import APIError, IntegrationFailed
+from bivelio_server.kit.errors import APIError, IntegrationFailed, Interrupted
 from bivelio_server.kit.idempotency import Claim, KeyInFlight, KeyOfAnotherRequest, Replayed
 from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.models import Input, Output
@@ -208,7 +209,13 @@ async def _execute_outside(call: Call, body: ThroughOutside[Any, Any, Any, Any])
         on_failure.pop_all()
     if place is None:
         return await _through_outside(call, outside, prepared, to_nobody)
-    return call.services.streams.follow(partial(_through_outside, call, outside, prepared), prepared, place)
+    return call.services.streams.follow(partial(_followed, call, outside, prepared), prepared, place)
+
+
+async def _followed(call: Call, outside: Outside, prepared: Output, tell: Tell) -> Output:
+    """The reply has begun: its own span ends before what it tells of does."""
+    with tracing.span(f"{call.operation.name} stream"):
+        return await _through_outside(call, outside, prepared, tell)
 
 
 async def _through_outside(call: Call, outside: Outside, prepared: Output, tell: Tell) -> Output:
@@ -232,10 +239,23 @@ async def _perform(call: Call, outside: Outside, prepared: Output, tell: Tell) -
     services = await in_time_of(call.services, call.caller.org_id, call.caller.environment)
     try:
         return await outside.perform(services, call.caller, prepared, tell)
-    except IntegrationFailed as error:
+    except APIError as error:
+        failure = error if isinstance(error, IntegrationFailed) else IntegrationFailed(error.text)
         async with call.transaction() as context:
-            await outside.record_failure(context, prepared, error)
+            await outside.record_failure(context, prepared, failure)
         raise
+    except (Exception, asyncio.CancelledError) as error:
+        await _record_interruption(call, outside, prepared, error)
+        raise
+
+
+async def _record_interruption(call: Call, outside: Outside, prepared: Output, cause: BaseException) -> None:
+    """Nothing stays under way that nobody is at any more; where not even that can be recorded, nothing is charged."""
+    interrupted = Interrupted()
+    interrupted.__cause__ = cause
+    try:
+        async with call.transaction() as context:
+            await outside.record_failure(context, prepared, interrupted)
     except Exception:
         async with call.transaction() as context:
             await outside.refund(context)

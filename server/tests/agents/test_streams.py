@@ -131,4 +131,6 @@ async def test_a_process_that_stops_breaks_off_what_takes_too_long(
 
     await services.streams.finish(0.01)
 
-    assert await credits_used(acme.live) == (0, 1)  # refunded when the lease has ended, as after a crash
+    [found] = await executions(acme.live)
+    assert (found["status"], found["error"]["code"]) == ("failed", "INTERNAL_ERROR")
+    assert await credits_used(acme.live) == (0, 0)

@@ -38,8 +38,16 @@ async def vanish() -> None:
     raise NotFound
 
 
-async def crash() -> None:
+async def stop() -> None:
     raise asyncio.CancelledError
+
+
+class Crash(BaseException):
+    """Nobody comes to do anything after it."""
+
+
+async def crash() -> None:
+    raise Crash
 
 
 @pytest.mark.parametrize("path", [BUY, ORDER])
@@ -97,7 +105,7 @@ async def test_an_effect_that_fails_costs_nothing(visit: Visit, acme: Organizati
     assert await entries(acme.live) == []
 
 
-@pytest.mark.parametrize(("failure", "status"), [(fail_for_now, 503), (refuse, 422), (mistake, 500)])
+@pytest.mark.parametrize(("failure", "status"), [(fail_for_now, 503), (refuse, 422), (vanish, 404), (mistake, 500)])
 async def test_a_call_that_fails_is_refunded(
     visit: Visit, acme: Organization, shop: Shop, failure, status: int
 ) -> None:
@@ -108,6 +116,17 @@ async def test_a_call_that_fails_is_refunded(
     [entry] = await entries(acme.live)
     assert reply.status_code == status
     assert (entry["state"], entry["settled_amount"]) == ("refunded", None)
+    assert await credits_of(acme.live) == (0, 0, 50_000)
+
+
+async def test_a_call_that_a_stopping_process_breaks_off_is_refunded_at_once(
+    visit: Visit, acme: Organization, shop: Shop
+) -> None:
+    shop.on_call = [stop]
+
+    await visit(acme.live).post(ORDER, {})
+
+    assert [entry["state"] for entry in await entries(acme.live)] == ["refunded"]
     assert await credits_of(acme.live) == (0, 0, 50_000)
 
 
@@ -145,7 +164,8 @@ async def test_what_a_crash_left_reserved_is_refunded_after_its_lease(
     visit: Visit, acme: Organization, shop: Shop, services: Services, clock: MovableClock
 ) -> None:
     shop.on_call = [crash]
-    await visit(acme.live).post(ORDER, {})
+    with pytest.raises(Crash):
+        await visit(acme.live).post(ORDER, {})
     crashed = await credits_of(acme.live)
     await refund_lapsed(services)
     soon = await credits_of(acme.live)
