@@ -74,7 +74,7 @@ class GenerativeAI:
     async def stream(self, prompt: Prompt) -> AsyncGenerator[TextDelta | Reply, None]:
         """Nothing is tried again once a piece was given out. An answer by a schema comes whole."""
         provider, patience, given = await self._connection.provider(), self._patience(prompt), False
-        with self._measured() as call:
+        with self._measured() as call, tracing.span(f"ai {self.engine}", "client"):
             while not given:
                 try:
                     async with aclosing(provider.stream(self.model, prompt, patience.seconds_left)) as pieces:
