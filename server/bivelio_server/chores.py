@@ -7,6 +7,7 @@ from bivelio_server.accounts.pruning import PRUNINGS as ACCOUNTS
 from bivelio_server.agents.abandoned import CHORE as AGENT_EXECUTIONS
 from bivelio_server.agents.pruning import PRUNINGS as AGENTS
 from bivelio_server.audit.pruning import PRUNINGS as AUDIT
+from bivelio_server.boxes.pruning import PRUNINGS as BOXES
 from bivelio_server.contacts.pruning import PRUNINGS as CONTACTS
 from bivelio_server.documents.pruning import PRUNINGS as DOCUMENTS
 from bivelio_server.durable import Chore, pruning_chore
@@ -25,7 +26,7 @@ from bivelio_server.workflows.pruning import PRUNINGS as WORKFLOWS
 from bivelio_server.workflows.triggers.keeping import CHORE as TRIGGERS
 
 PRUNINGS: Final = (
-    *EVENTS, *WEBHOOKS, *WORKFLOWS, *CONTACTS, *DOCUMENTS, *AGENTS, *JOBS, *AUDIT, *USAGE, *ACCOUNTS, *MAIL,
+    *EVENTS, *WEBHOOKS, *WORKFLOWS, *CONTACTS, *DOCUMENTS, *BOXES, *AGENTS, *JOBS, *AUDIT, *USAGE, *ACCOUNTS, *MAIL,
     *IDEMPOTENCY, *ORGANIZATIONS,
 )  # fmt: skip
 CHORES: Final[tuple[Chore, ...]] = (

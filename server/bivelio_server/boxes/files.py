@@ -4,6 +4,7 @@ from typing import Final
 
 from bivelio_server.boxes import queries
 from bivelio_server.boxes.access import get_box
+from bivelio_server.boxes.beginning import begin, stop
 from bivelio_server.boxes.contents import Content, drop, store
 from bivelio_server.boxes.limits import MAX_FILES, TOO_MANY_FILES
 from bivelio_server.boxes.models import BoxFile
@@ -17,7 +18,6 @@ from bivelio_server.boxes.schemas import (
     FileReference,
     FileReplace,
 )
-from bivelio_server.boxes.tasks import begin, stop
 from bivelio_server.boxes.views import file_view
 from bivelio_server.documents.uploading import MAX_BODY_BYTES
 from bivelio_server.kit.caller import Scope
@@ -92,7 +92,7 @@ async def replace_file(context: Context, data: FileReplace) -> BoxFileView:
     row.file_name = data.filename or content.name or row.file_name
     for name, value in content.columns.items():
         setattr(row, name, value)
-    row.revision += 1
+    row.revision, row.page_count, row.chunk_count = row.revision + 1, None, None
     await begin(context, row)
     return await _changed(context, row)
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from bivelio_server.boxes import queries
 from bivelio_server.boxes.access import get_box, require
+from bivelio_server.boxes.beginning import begin
 from bivelio_server.boxes.limits import MAX_BOXES, TOO_MANY_BOXES
 from bivelio_server.boxes.models import Box, BoxMember
 from bivelio_server.boxes.roles import BoxRole
@@ -17,7 +18,6 @@ from bivelio_server.boxes.schemas import (
     BoxView,
     FileCounts,
 )
-from bivelio_server.boxes.tasks import begin
 from bivelio_server.boxes.views import box_view
 from bivelio_server.durable import cancel_all
 from bivelio_server.kit.caller import Scope

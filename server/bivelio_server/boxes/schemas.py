@@ -166,7 +166,8 @@ class FileError(Output):
 
 class BoxFileView(Output):
     """`state` is `ready` when its present content is found by searches; `searchable` says that this or an earlier one
-    is. `page_count` and `chunk_count` are of what is found; `document_id` is the document that it was taken from."""
+    is. `page_count` and `chunk_count` are known once it is read; `document_id` is the document that it was taken
+    from, which may be gone by now."""
 
     model_config = ConfigDict(title="BoxFile", json_schema_serialization_defaults_required=True, from_attributes=True)
 

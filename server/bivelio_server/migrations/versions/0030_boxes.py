@@ -1,13 +1,19 @@
 """Boxes: their members, their files, and what is searched: pages, chunks, vectors and segments of the index."""
 
+from typing import Final
+
 from alembic import op
 
-from bivelio_server.migrations.tenancy import business_table, stored_columns, stored_index
+from bivelio_server.migrations.tenancy import business_table, definer_function, stored_columns, stored_index
 
 revision = "0030"
 down_revision = "0029"
 branch_labels = None
 depends_on = None
+
+# As in 0014: plans that do not depend on how full the tables were when they were made.
+_PRUNING: Final = """language plpgsql security definer set search_path = public, pg_temp
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off"""
 
 
 def upgrade() -> None:
@@ -15,6 +21,7 @@ def upgrade() -> None:
     _files()
     _contents()
     _index()
+    _pruning()
 
 
 def _boxes() -> None:
@@ -34,6 +41,8 @@ def _boxes() -> None:
         );
         create index boxes_newest on boxes (org_id, environment, created_at desc, id desc) where deleted_at is null;
         create index boxes_deleted on boxes (deleted_at) where deleted_at is not null;
+        comment on column boxes.name is 'personal';
+        comment on column boxes.description is 'personal';
 
         create table box_members (
             org_id uuid not null,
@@ -87,6 +96,7 @@ def _files() -> None:
         create index box_files_newest on box_files (org_id, environment, box_id, created_at desc, id desc)
             where deleted_at is null;
         create index box_files_document on box_files (org_id, environment, document_id) where document_id is not null;
+        create index box_files_in_box on box_files (org_id, environment, box_id);
         create index box_files_deleted on box_files (deleted_at) where deleted_at is not null;
         comment on column box_files.file_name is 'personal';
     """)
@@ -144,6 +154,7 @@ def _contents() -> None:
             primary key (org_id, environment, model, digest)
         );
         alter table box_vectors alter column vector set storage external;
+        comment on table box_vectors is 'not purged: one goes when no chunk has its text any more';
     """)
     for table in ("box_pages", "box_chunks", "box_vectors"):
         op.execute(business_table(table))
@@ -186,3 +197,63 @@ def _index() -> None:
     """)
     op.execute(business_table("box_indexes"))
     op.execute(business_table("box_segments"))
+
+
+def _pruning() -> None:
+    # What is big goes in pieces: the chunks of some files, then their pages, then these files, at last the boxes.
+    op.execute(f"""
+        create function prune_deleted_boxes(p_before timestamptz, p_limit int) returns int {_PRUNING} as $$
+        declare
+            v_files box_files[];
+            v_removed int;
+        begin
+            select array_agg(f) into v_files from (
+                select * from box_files f
+                 where f.deleted_at < p_before order by f.deleted_at limit 50 for update skip locked) f;
+            if v_files is null then
+                select array_agg(f) into v_files from (
+                    select f.* from boxes b join box_files f
+                        on f.org_id = b.org_id and f.environment = b.environment and f.box_id = b.id
+                     where b.deleted_at < p_before order by b.deleted_at limit 50 for update of f skip locked) f;
+            end if;
+            if v_files is null then
+                with gone as materialized (
+                    select b.org_id, b.environment, b.id from boxes b
+                     where b.deleted_at < p_before order by b.deleted_at limit p_limit for update skip locked
+                )
+                delete from boxes b using gone g
+                 where b.org_id = g.org_id and b.environment = g.environment and b.id = g.id;
+                get diagnostics v_removed = row_count;
+                return v_removed;
+            end if;
+            with gone as materialized (
+                select c.org_id, c.environment, c.file_id, c.revision, c.n from unnest(v_files) f
+                  join box_chunks c on c.org_id = f.org_id and c.environment = f.environment and c.file_id = f.id
+                 limit p_limit
+            )
+            delete from box_chunks c using gone g
+             where c.org_id = g.org_id and c.environment = g.environment and c.file_id = g.file_id
+               and c.revision = g.revision and c.n = g.n;
+            get diagnostics v_removed = row_count;
+            if v_removed > 0 then
+                return v_removed;
+            end if;
+            with gone as materialized (
+                select p.org_id, p.environment, p.file_id, p.revision, p.number from unnest(v_files) f
+                  join box_pages p on p.org_id = f.org_id and p.environment = f.environment and p.file_id = f.id
+                 limit p_limit
+            )
+            delete from box_pages p using gone g
+             where p.org_id = g.org_id and p.environment = g.environment and p.file_id = g.file_id
+               and p.revision = g.revision and p.number = g.number;
+            get diagnostics v_removed = row_count;
+            if v_removed > 0 then
+                return v_removed;
+            end if;
+            delete from box_files b using unnest(v_files) f
+             where b.org_id = f.org_id and b.environment = f.environment and b.id = f.id;
+            get diagnostics v_removed = row_count;
+            return v_removed;
+        end $$;
+    """)
+    op.execute(definer_function("prune_deleted_boxes(timestamptz, int)"))
