@@ -87,6 +87,7 @@ from bivelio_server.oidc.documentation import OIDC_MODELS, oidc_paths
 from bivelio_server.oidc.endpoints import OidcSignIn
 from bivelio_server.organization import operations as organization
 from bivelio_server.reading.process import ChildReader
+from bivelio_server.reading.turns import NEWCOMERS
 from bivelio_server.reference_page import reference_routes
 from bivelio_server.sandbox import operations as sandbox
 from bivelio_server.sandbox import purge
@@ -212,7 +213,7 @@ def compose_services(installation: Installation, clock: Clock | None = None) -> 
         credits=Ledger(),
         storage=storage_of(settings),
         watches=Watches(database, WATCHED, at_once=max(1, settings.database_pool // 4)),
-        reader=ChildReader(settings.ocr, at_once=settings.readers),
+        reader=ChildReader(settings.ocr, at_once=settings.readers + NEWCOMERS),
         streams=Streams(per_organization=settings.streams_per_organization, in_all=settings.streams),
         box_indexes=BoxIndexes(settings.box_memory_mb * 1024 * 1024),
     )

@@ -117,7 +117,14 @@ class Settings(BaseSettings):
         " all.",
     )
     readers: PositiveInt = Field(
-        2, description="Files that one process reads at once, each in a child process of its own."
+        2,
+        description="Files that one process reads at once, each in a child process of its own; one more is for an"
+        " organisation of which it reads none.",
+    )
+    reading_seconds: PositiveInt = Field(
+        1800,
+        description="Longest that a file is read in the background; pages whose characters are recognised take some"
+        " 5 seconds each.",
     )
     box_memory_mb: PositiveInt = Field(
         256,

@@ -4,9 +4,11 @@ Its credits were set aside when it was queued; they are taken for what was done 
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,7 +22,7 @@ from bivelio_server.documents.fields import TYPES
 from bivelio_server.documents.keeping import change, keep_classification, keep_extraction, tell
 from bivelio_server.documents.models import Document as DocumentRow
 from bivelio_server.documents.queueing import cost_of, is_under_way, topic
-from bivelio_server.documents.sources import BACKGROUND, read_stored
+from bivelio_server.documents.sources import BACKGROUND, read_stored, waiting
 from bivelio_server.documents.understanding import Sorted, Understood, Wanted, sort, understand
 from bivelio_server.durable import Run, Superseded
 from bivelio_server.kit import audit
@@ -28,9 +30,10 @@ from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.context import Cause, Context
 from bivelio_server.kit.db import passes_by_itself
 from bivelio_server.kit.errors import APIError, InternalError, NotFound, Unavailable, ValidationFailed
+from bivelio_server.kit.execution import transaction
 from bivelio_server.kit.origin import Door, Origin
 from bivelio_server.kit.text import Text
-from bivelio_server.reading.port import Reading
+from bivelio_server.reading.port import Reading, Tell
 
 #: A document that takes its worker down so often is not tried again.
 _MOST_LOST: Final = 3
@@ -38,7 +41,15 @@ _MOST_LOST: Final = 3
 _MOST_ATTEMPTS: Final = 100
 #: Rules and models are through long before.
 _STEP_SECONDS: Final = 600
-_READ, _CLASSIFIED = 0.4, 0.7
+_READ, _CLASSIFIED = 0.9, 0.95
+#: How often a reading's progress is noted, and how often the lease of its credits is extended.
+_NOTED_SECONDS: Final = 2.0
+_EXTENDED_SECONDS: Final = 300.0
+#: As many of an organisation's documents wait for a reading in a process; further ones look again after a tenth of
+#: their age, within these bounds: many that wait must cost little, and leave places to other work.
+_MOST_WAITING: Final = 8
+_SHORTEST_NAP: Final = timedelta(seconds=0.5)
+_LONGEST_NAP: Final = timedelta(seconds=30)
 _OPERATION: Final = "documents.process"
 _NOBODY: Final = UUID(int=0)
 _log = structlog.get_logger()
@@ -86,17 +97,21 @@ async def _begin(run: Run) -> Begun | None:
         if row is None or not is_under_way(row) or row.task_id != run.task_id:
             await run.finish(context.session)
             return None
+        if waiting(run.services, row.file, BACKGROUND) >= _MOST_WAITING:
+            await run.sleep_until(context.session, context.now + _nap(context.now - row.updated_at))
+            return None
         row.status = "processing"
-        if row.reservation_id is not None:
-            # Whatever became of it while the document waited for its turn.
-            ledger = context.services.credits
-            await ledger.reserve(context, _OPERATION, cost_of(row), reservation_id=row.reservation_id)
+        await _reserve(context, row)
         return Begun(row.file, row.filename, row.classify, row.extract)
 
 
+def _nap(age: timedelta) -> timedelta:
+    return min(_LONGEST_NAP, max(_SHORTEST_NAP, age / 10))
+
+
 async def _go_through(run: Run, begun: Begun) -> None:
-    async with run.outside():
-        reading = await read_stored(run.services, begun.file, begun.filename, "document_id", BACKGROUND)
+    async with run.outside(), _followed(run) as tell:
+        reading = await read_stored(run.services, begun.file, begun.filename, "document_id", BACKGROUND, tell)
     found = await _classify(run, reading) if begun.classify else None
     understood = await _extract(run, reading, found) if begun.extract else None
     cost = CLASSIFY_CREDITS * begun.classify + EXTRACT_CREDITS * (understood is not None)
@@ -110,6 +125,48 @@ async def _go_through(run: Run, begun: Begun) -> None:
             await _close(context, row, cost)
         await run.finish(context.session)
     PROCESSED.labels("processed").inc()
+
+
+@asynccontextmanager
+async def _followed(run: Run) -> AsyncIterator[Tell]:
+    """What tells how far the reading is; until the end of the block that is noted now and then."""
+    share, over = 0.0, asyncio.Event()
+
+    def tell(read: int, pages: int) -> None:
+        nonlocal share
+        share = read / pages
+
+    async def note() -> None:
+        noted, noted_at = 0.0, time.monotonic()
+        while not await _is_set(over, _NOTED_SECONDS):
+            if share > noted or time.monotonic() - noted_at > _EXTENDED_SECONDS:
+                noted, noted_at = share, time.monotonic()
+                await _note(run, _READ * share)
+
+    noting = asyncio.create_task(note())
+    try:
+        yield tell
+    finally:
+        over.set()
+        await noting
+
+
+async def _note(run: Run, progress: float) -> None:
+    """Beside the run's own transactions, whose place others have meanwhile. The lease of its credits is extended."""
+    try:
+        async with transaction(_caller(run), run.services, Origin(Door.http)) as context:
+            row = await queries.find_locked(context.session, context.caller, run.params["document_id"])
+            if row is not None and row.status == "processing" and row.task_id == run.task_id:
+                row.progress = max(row.progress, progress)
+                await _reserve(context, row)
+    except Exception as error:  # noqa: BLE001 - the reading goes on whoever follows it
+        _log.warning("progress_not_noted", document=run.params["document_id"], error=str(error))
+
+
+async def _reserve(context: Context, row: DocumentRow) -> None:
+    """What it will cost, whatever became of it meanwhile."""
+    if row.reservation_id is not None:
+        await context.services.credits.reserve(context, _OPERATION, cost_of(row), reservation_id=row.reservation_id)
 
 
 async def _classify(run: Run, reading: Reading) -> Sorted:
@@ -197,6 +254,14 @@ async def _document(run: Run) -> AsyncIterator[tuple[Context, DocumentRow | None
         await session.flush_changes()
     for name in (*context.topics, topic(document_id)):
         run.services.wakeups.wake(name)
+
+
+async def _is_set(event: asyncio.Event, seconds: float) -> bool:
+    """Whether it comes within so many seconds."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
 
 
 @asynccontextmanager

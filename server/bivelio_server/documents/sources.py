@@ -1,6 +1,8 @@
 """The file that an operation is about: a stored document, or whatever stands at an address."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -12,18 +14,30 @@ from bivelio_server.kit.context import Context, OutgoingCall, Services
 from bivelio_server.kit.errors import APIError, Impossible, NotFound, Problem, ValidationFailed
 from bivelio_server.kit.http import AddressRefused, OutgoingError, UrlInvalid, check_url
 from bivelio_server.kit.models import Id, Input, Output
-from bivelio_server.kit.room import Room
-from bivelio_server.kit.storage import FileMissing, StoredFile, fetch
+from bivelio_server.kit.storage import FileMissing, StorageKey, StoredFile, fetch
 from bivelio_server.kit.text import Text
-from bivelio_server.reading.port import Limits, Reading, Unreadable
+from bivelio_server.reading.port import Limits, Reading, Tell, Unreadable, to_nobody
+from bivelio_server.reading.turns import Turns
+from bivelio_server.settings import Settings
 
 _FETCH_SECONDS: Final = 60.0
 _REDIRECTS: Final = 3
 _MAX_NAME: Final = 255
-#: As many documents are in the memory of a process at once, the next ones wait: of those that somebody waits for, and
-#: of those that are read meanwhile.
-_ROOM: Final = Room(places=4, wait_seconds=60)
-BACKGROUND: Final = Room(places=2, wait_seconds=600)
+#: What a page whose characters are recognised may take, by the clock; half a minute where much else goes on.
+_PAGE_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Urgency:
+    """How long a reading waits for its turn, and whether it may take as long as its pages need."""
+
+    wait_seconds: float | None
+    may_last: bool
+
+
+#: Of what somebody waits for, and of what is read meanwhile.
+AWAITED: Final = Urgency(wait_seconds=60, may_last=False)
+BACKGROUND: Final = Urgency(wait_seconds=None, may_last=True)
 
 
 class SourceInput(Input):
@@ -79,29 +93,70 @@ async def read(call: OutgoingCall, source: Source) -> Reading:
     if source.file is not None:
         return await read_stored(call.services, source.file, source.filename, source.field)
     assert source.url is not None
-    async with _ROOM.place():
-        return await _read(call.services, await _fetched(call, source.url), source.filename, source.field)
+    org_id = str(call.caller.org_id)
+    async with _fetches(call.services).place(org_id, AWAITED.wait_seconds):
+        content = await _fetched(call, source.url)
+        async with _turns(call.services).place((org_id, AWAITED), AWAITED.wait_seconds):
+            return await _read(call.services, content, source.filename, source.field, AWAITED)
 
 
 async def read_stored(
-    services: Services, file: Mapping[str, Any], filename: str | None, field: str, room: Room = _ROOM
+    services: Services,
+    file: Mapping[str, Any],
+    filename: str | None,
+    field: str,
+    urgency: Urgency = AWAITED,
+    tell: Tell = to_nobody,
 ) -> Reading:
-    """Raises NotFound and Impossible, which name the input `field`; Unavailable."""
-    async with room.place():
+    """Raises NotFound and Impossible, which name the input `field`; Unavailable where it cannot wait any longer."""
+    async with _turns(services).place(_holder(file, urgency), urgency.wait_seconds):
         try:
             content = await fetch(services.storage, StoredFile.from_json(dict(file)))
         except FileMissing:
             raise NotFound(field) from None
-        return await _read(services, content, filename, field)
+        return await _read(services, content, filename, field, urgency, tell)
 
 
-async def _read(services: Services, content: bytes, filename: str | None, field: str) -> Reading:
+def waiting(services: Services, file: Mapping[str, Any], urgency: Urgency) -> int:
+    """How many files of the organisation that has this one wait for their turn in this process."""
+    return _turns(services).waiting(_holder(file, urgency))
+
+
+def _turns(services: Services) -> Turns:
+    return _of_the_process("readings", services.settings.readers)
+
+
+def _fetches(services: Services) -> Turns:
+    """What stands at an address may come slowly: nobody's reading waits for that."""
+    return _of_the_process("fetches", 2 * services.settings.readers)
+
+
+@cache
+def _of_the_process(_what: str, places: int) -> Turns:
+    return Turns(places)
+
+
+def _holder(file: Mapping[str, Any], urgency: Urgency) -> tuple[str, Urgency]:
+    """Its organisation; what it waits for has another turn than what it has read meanwhile."""
+    return StorageKey(file["key"]).org_id, urgency
+
+
+async def _read(
+    services: Services, content: bytes, filename: str | None, field: str, urgency: Urgency, tell: Tell = to_nobody
+) -> Reading:
     try:
         return await services.reader.read(
-            content, filename=filename, limits=Limits(bytes=services.settings.document_bytes)
+            content, filename=filename, limits=_limits(services.settings, urgency), tell=tell
         )
     except Unreadable as error:
-        raise Impossible(Problem(field, error.constraint, error.text)) from None
+        is_hasty = error.constraint == "max_seconds" and not urgency.may_last
+        raise Impossible(Problem(field, error.constraint, _TOO_SLOW if is_hasty else error.text)) from None
+
+
+def _limits(settings: Settings, urgency: Urgency) -> Limits:
+    if not urgency.may_last:
+        return Limits(bytes=settings.document_bytes)
+    return Limits(bytes=settings.document_bytes, page_seconds=_PAGE_SECONDS, most_seconds=settings.reading_seconds)
 
 
 async def _stored(context: Context, document_id: str, field: str) -> Source:
@@ -144,6 +199,10 @@ def _unreachable(error: OutgoingError) -> APIError:
     return Impossible(Problem("document_url", "reachable", _UNREACHABLE.format(code=error.code)))
 
 
+_TOO_SLOW: Final = Text(
+    "Leer el archivo lleva demasiado tiempo para una respuesta: súbelo con 'auto_extract' y se leerá en segundo plano.",
+    "Reading the file takes too long for a reply: upload it with 'auto_extract' and it is read in the background.",
+)
 _ONE_OF: Final = Text(
     "Indica 'document_url' o 'document_id', uno de los dos.", "Give 'document_url' or 'document_id', one of the two."
 )

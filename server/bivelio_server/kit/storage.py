@@ -44,6 +44,11 @@ class StorageKey(str):
     def of(cls, org_id: UUID, environment: str, *parts: str) -> "StorageKey":
         return cls("/".join((str(org_id), environment, *parts)))
 
+    @property
+    def org_id(self) -> str:
+        """The organisation that it belongs to."""
+        return self.partition("/")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:

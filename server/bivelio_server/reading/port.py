@@ -3,7 +3,7 @@
 Nothing of a file is trusted: it is opened in a child process that may use only so much memory, time and processor.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
@@ -98,16 +98,36 @@ class Reading:
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one reading may use; beyond, it is Unreadable. `pixels` are those of one image, `seconds` those of the whole
-    reading."""
+    reading; each page whose characters are recognised adds `page_seconds`, up to `most_seconds` in all."""
 
     bytes: int = 50 * 1024 * 1024
     pages: int = 200
     page_points: float = 14_400
     pixels: int = 60_000_000
     seconds: float = 120
+    page_seconds: float = 0
+    most_seconds: float = 0
     memory: int = 2 * 1024**3
+
+    @property
+    def longest(self) -> float:
+        """Seconds that no reading goes beyond."""
+        return max(self.seconds, self.most_seconds)
+
+    def seconds_after(self, recognised: int) -> float:
+        """What the whole may take when the characters of so many pages have been recognised."""
+        return min(self.longest, self.seconds + recognised * self.page_seconds)
+
+
+#: Told of how many pages are read, of how many.
+Tell: TypeAlias = Callable[[int, int], None]
+
+
+def to_nobody(_read: int, _pages: int) -> None: ...
 
 
 class Reader(Protocol):
-    async def read(self, content: bytes, *, filename: str | None = None, limits: Limits = Limits()) -> Reading:
+    async def read(
+        self, content: bytes, *, filename: str | None = None, limits: Limits = Limits(), tell: Tell = to_nobody
+    ) -> Reading:
         """Raises Unreadable. `filename` may help to tell texts apart; what the content shows counts more."""

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -13,10 +13,11 @@ import anyio
 import structlog
 
 from bivelio_server.reading import wire
-from bivelio_server.reading.port import Limits, Reading, Unreadable
+from bivelio_server.reading.port import Limits, Reading, Tell, Unreadable, to_nobody
 from bivelio_server.reading.refusals import refusal
 from bivelio_server.settings import Ocr
 
+_MODULE: Final = "bivelio_server.reading.child"
 _PIECE: Final = 256 * 1024
 _STARTING: Final = 15.0
 _logger = structlog.get_logger(__name__)
@@ -35,34 +36,51 @@ class ChildReader:
         self._ocr = ocr
         self._turns = asyncio.Semaphore(at_once)
 
-    async def read(self, content: bytes, *, filename: str | None = None, limits: Limits = Limits()) -> Reading:  # noqa: B008 - frozen
+    async def read(
+        self,
+        content: bytes,
+        *,
+        filename: str | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        tell: Tell = to_nobody,
+    ) -> Reading:
         if not content:
             raise refusal("empty")
         if len(content) > limits.bytes:
             raise refusal("max_bytes", allowed=limits.bytes)
+        head = wire.framed(wire.request_head(len(content), filename, limits, self._ocr))
         async with self._turns, _child() as child:
-            reply = await self._exchange(child, content, filename, limits)
+            reply = await _exchange(child, head, content, limits, tell)
             if not reply:
                 raise await _ended(child)
         return await asyncio.to_thread(_understood, reply)
 
-    async def _exchange(
-        self, child: asyncio.subprocess.Process, content: bytes, filename: str | None, limits: Limits
-    ) -> bytes:
-        head = wire.framed(wire.request_head(len(content), filename, limits, self._ocr))
-        try:
-            async with asyncio.timeout(limits.seconds + _STARTING):
-                await _send(child, head, content)
-                return await _received(child, wire.LENGTH + wire.MAX_HEAD + limits.bytes)
-        except TimeoutError:
-            raise refusal("max_seconds") from None
+
+async def _exchange(
+    child: asyncio.subprocess.Process, head: bytes, content: bytes, limits: Limits, tell: Tell
+) -> bytes:
+    """The reply; empty if the child has ended without. Each page of OCR puts the end off."""
+    began = asyncio.get_running_loop().time()
+    try:
+        async with asyncio.timeout_at(began + limits.seconds_after(0) + _STARTING) as deadline:
+            await _send(child, head, content)
+
+            def progress(made: wire.Progress) -> None:
+                deadline.reschedule(began + limits.seconds_after(made.recognised) + _STARTING)
+                tell(made.read, made.pages)
+
+            return await _received(child, limits, progress)
+    except TimeoutError:
+        raise refusal("max_seconds") from None
+    except wire.Garbled as error:
+        raise _garbled(error) from None
 
 
 @asynccontextmanager
 async def _child() -> AsyncIterator[asyncio.subprocess.Process]:
     """A child that is gone at the end, however that comes."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-s", "-B", "-m", "bivelio_server.reading.child",
+        sys.executable, "-P", "-s", "-B", "-m", _MODULE,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
         env=_environment(), cwd=Path(sys.executable).anchor, start_new_session=True, limit=_PIECE,
     )  # fmt: skip
@@ -101,14 +119,39 @@ async def _send(child: asyncio.subprocess.Process, head: bytes, content: bytes) 
             await child.stdin.drain()
 
 
-async def _received(child: asyncio.subprocess.Process, most: int) -> bytes:
+async def _received(
+    child: asyncio.subprocess.Process, limits: Limits, progress: Callable[[wire.Progress], None]
+) -> bytes:
+    """The reply. Raises Unreadable, Garbled."""
     assert child.stdout is not None
-    reply = bytearray()
-    while piece := await child.stdout.read(_PIECE):
-        reply += piece
-        if len(reply) > most:
+    for _ in range(limits.pages + 1):
+        head = await _head(child.stdout)
+        made = wire.progress_of(head[wire.LENGTH :]) if head else None
+        if made is None:
+            return head and head + await _rest(child.stdout, limits.bytes)
+        progress(made)
+    raise wire.Garbled("more pages than there may be")
+
+
+async def _head(stdout: asyncio.StreamReader) -> bytes:
+    """With its length before it; nothing where it breaks off."""
+    try:
+        length = await stdout.readexactly(wire.LENGTH)
+        size = int.from_bytes(length, "big")
+        if size > wire.MAX_HEAD:
             raise refusal("max_text")
-    return bytes(reply)
+        return length + await stdout.readexactly(size)
+    except asyncio.IncompleteReadError:
+        return b""
+
+
+async def _rest(stdout: asyncio.StreamReader, most: int) -> bytes:
+    rest = bytearray()
+    while piece := await stdout.read(_PIECE):
+        rest += piece
+        if len(rest) > most:
+            raise refusal("max_bytes", allowed=most)
+    return bytes(rest)
 
 
 def _understood(reply: bytes) -> Reading:
@@ -119,8 +162,12 @@ def _understood(reply: bytes) -> Reading:
             _logger.warning("reading_failed", cause=str(head["cause"])[:200])
         return wire.reading_of(head, content)
     except wire.Garbled as error:
-        _logger.warning("reading_garbled", error=str(error))
-        raise refusal("damaged") from None
+        raise _garbled(error) from None
+
+
+def _garbled(error: wire.Garbled) -> Unreadable:
+    _logger.warning("reading_garbled", error=str(error))
+    return refusal("damaged")
 
 
 async def _ended(child: asyncio.subprocess.Process) -> Unreadable:

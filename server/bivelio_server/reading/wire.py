@@ -1,12 +1,13 @@
 """What the server and the child that reads for it say to each other over two pipes.
 
 A message is the length of its head (8 bytes), the head as JSON, and then the bytes that the head counts: the file on
-the way there, its attachments on the way back. Nothing that comes back is executed, and all of it is checked.
+the way there, its attachments on the way back. Before the latter come heads that tell how far the reading is. Nothing
+that comes back is executed, and all of it is checked.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
@@ -18,10 +19,20 @@ Head: TypeAlias = dict[str, Any]
 LENGTH: Final = 8
 #: The largest head of a reply: some 300 000 words.
 MAX_HEAD: Final = 16 * 1024 * 1024
+#: One that tells how far the reading is has a few numbers.
+_MAX_PROGRESS: Final = 200
 
 
 class Garbled(Exception):
     """What came back is no reply of ours."""
+
+
+class Progress(NamedTuple):
+    """How many pages are read, of how many; of how many the characters were recognised."""
+
+    read: int
+    pages: int
+    recognised: int
 
 
 def framed(head: Head) -> bytes:
@@ -54,6 +65,26 @@ def _page_fields(page: Page) -> list[Any]:
 def refusal_head(constraint: str, values: dict[str, Any], cause: str | None = None) -> Head:
     """`cause` is for the operator's log."""
     return {"refused": constraint, "values": values, "cause": cause}
+
+
+def progress_head(progress: Progress) -> Head:
+    return {"progress": list(progress)}
+
+
+def progress_of(encoded: bytes) -> Progress | None:
+    """What a head tells of the reading; None if it is that of the reply. Raises Garbled."""
+    if len(encoded) > _MAX_PROGRESS:
+        return None
+    try:
+        head = orjson.loads(encoded)
+        if "progress" not in head:
+            return None
+        read, pages, recognised = map(int, head["progress"])
+    except (ValueError, TypeError):
+        raise Garbled("no progress") from None
+    if not 0 <= recognised <= read <= pages:
+        raise Garbled("no progress")
+    return Progress(read, pages, recognised)
 
 
 def split(reply: bytes) -> tuple[Head, memoryview]:

@@ -42,6 +42,7 @@ def scripts(the_scripts: Scripts, monkeypatch: pytest.MonkeyPatch) -> Scripts:
     the_scripts.reader.answer, the_scripts.model = None, None
     the_scripts.reader.read_files.clear()
     the_scripts.reader.was_asked.clear()
+    the_scripts.reader.held.clear()
     the_scripts.extraction = an_extraction(invoice_number="FAC-2026-001", issuer={"nif": "B98765432"})
     the_scripts.classification = CONTRACT
 

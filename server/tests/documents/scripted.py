@@ -17,7 +17,7 @@ from bivelio_server.ai.port import (
     Usage,
 )
 from bivelio_server.kit.errors import APIError
-from bivelio_server.reading.port import Box, Limits, Page, Reading, Unreadable, Word
+from bivelio_server.reading.port import Box, Limits, Page, Reading, Tell, Unreadable, Word, to_nobody
 
 LIMITS = Limits()
 
@@ -35,16 +35,23 @@ def reading(text: str, pages: int = 1, source: Literal["text", "ocr"] = "text") 
 
 
 class ScriptedReader:
-    """Reads a file as the text that it is, unless it is told what to answer."""
+    """Reads a file as the text that it is, unless it is told what to answer; one of a name that is `held`, then."""
 
     def __init__(self) -> None:
         self.answer: Reading | Unreadable | Exception | None = None
         self.was_asked = asyncio.Event()
         self.read_files: list[tuple[bytes, str | None]] = []
+        self.held: dict[str | None, asyncio.Event] = {}
+        self.limits, self.tell = LIMITS, to_nobody
 
-    async def read(self, content: bytes, *, filename: str | None = None, limits: Limits = LIMITS) -> Reading:
+    async def read(
+        self, content: bytes, *, filename: str | None = None, limits: Limits = LIMITS, tell: Tell = to_nobody
+    ) -> Reading:
         self.read_files.append((content, filename))
+        self.limits, self.tell = limits, tell
         self.was_asked.set()
+        if filename in self.held:
+            await self.held[filename].wait()
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer or reading(content.decode("utf-8", "replace"))

@@ -12,6 +12,7 @@ from typing import TypeVar
 import psutil
 import pytest
 
+from bivelio_server.reading import process
 from bivelio_server.reading.port import Limits, Unreadable
 from bivelio_server.reading.process import ChildReader
 from tests.reading import files
@@ -100,6 +101,35 @@ async def test_only_so_many_files_are_read_at_once(children: Children) -> None:
 
     assert len(readings) == 3
     assert max(seen) == 1
+
+
+async def test_it_tells_how_many_pages_are_read(reader: ChildReader) -> None:
+    told: list[tuple[int, int]] = []
+
+    await reader.read(files.pdf(*[files.invoice] * 3), tell=lambda read, pages: told.append((read, pages)))
+
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> ChildReader:
+    """Its child recognises one page, and takes longer for another than all may without it."""
+    monkeypatch.setattr(process, "_STARTING", 0)
+    monkeypatch.setattr(process, "_MODULE", "tests.reading.slow_child")
+    return ChildReader("off")
+
+
+async def test_each_page_of_characters_puts_the_end_off(slow: ChildReader) -> None:
+    reading = await slow.read(b"scan", limits=Limits(seconds=1, page_seconds=5, most_seconds=10))
+
+    assert reading.text == "slow"
+
+
+async def test_the_end_is_put_off_only_so_far(slow: ChildReader) -> None:
+    with pytest.raises(Unreadable) as refused:
+        await slow.read(b"scan", limits=Limits(seconds=1, page_seconds=5, most_seconds=1))
+
+    assert refused.value.constraint == "max_seconds"
 
 
 READING = """

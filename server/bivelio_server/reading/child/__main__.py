@@ -21,8 +21,11 @@ def main() -> None:
     source, answer = sys.stdin.buffer, _only_for_the_answer()
     head = orjson.loads(source.read(int.from_bytes(source.read(wire.LENGTH), "big")))
     limits = Limits(**head["limits"])
-    confine(limits.memory, limits.seconds)
-    task = Task(source.read(head["size"]), head["filename"], limits, head["ocr"])
+    confine(limits.memory, limits.longest)
+    task = Task(
+        source.read(head["size"]), head["filename"], limits, head["ocr"],
+        tell=lambda progress: _send(answer, [wire.framed(wire.progress_head(progress))]),
+    )  # fmt: skip
     end_with_parent(source.fileno())
     allow_processor_time(_SECONDS)
     _send(answer, _outcome(task))

@@ -14,6 +14,7 @@ from bivelio_server.reading.child.confinement import allow_processor_time
 from bivelio_server.reading.child.task import Task, check_text, refuse
 from bivelio_server.reading.child.texts import text_of
 from bivelio_server.reading.port import Limits, Page, Reading
+from bivelio_server.reading.wire import Progress
 
 _FORMATS: Final = ("PNG", "JPEG", "TIFF", "WEBP")
 #: Seconds of processor for decoding an image, and for OCR of it.
@@ -31,7 +32,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 def read(task: Task, mime_type: str) -> Reading:
     pages, texts, engine = [], [], "pillow"
-    for number, (image, width, height) in enumerate(_opened(task), 1):
+    for number, (image, width, height, frames) in enumerate(_opened(task), 1):
         if task.ocr == "off":
             pages.append(Page(number, width, height, "text", ()))
             continue
@@ -42,11 +43,13 @@ def read(task: Task, mime_type: str) -> Reading:
         texts.append(text_of(seen.lines))
         check_text(sum(map(len, texts)))
         engine = seen.engine
+        task.tell(Progress(number, max(number, frames), number))
     return Reading(mime_type, len(pages), pages, "\n\n".join(texts), (), engine)
 
 
-def _opened(task: Task) -> Iterator[tuple[Image.Image, float, float]]:
-    """The images of the file, grey, the way up that viewers show them, with their width and height on paper."""
+def _opened(task: Task) -> Iterator[tuple[Image.Image, float, float, int]]:
+    """The images of the file, grey, the way up that viewers show them, with their width and height on paper, and how
+    many there are."""
     try:
         with Image.open(io.BytesIO(task.content), formats=_FORMATS) as file:
             for index, frame in enumerate(ImageSequence.Iterator(file)):
@@ -57,7 +60,7 @@ def _opened(task: Task) -> Iterator[tuple[Image.Image, float, float]]:
                 image = _grey(frame)
                 points = _points(image)
                 image.thumbnail((_LONGEST, _LONGEST))
-                yield image, *points
+                yield image, *points, getattr(file, "n_frames", 1)
     except (OSError, SyntaxError, ValueError, EOFError, struct.error):  # what Pillow raises for broken files
         refuse("damaged")
 

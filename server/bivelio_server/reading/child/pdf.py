@@ -16,6 +16,7 @@ from bivelio_server.reading.child.pdf_words import Layer, TooMuchText, text_laye
 from bivelio_server.reading.child.task import Task, check_text, refuse
 from bivelio_server.reading.child.texts import text_of
 from bivelio_server.reading.port import Attachment, Limits, Page, Reading
+from bivelio_server.reading.wire import Progress
 
 ENGINE: Final = "pdfium"
 #: Seconds of processor for opening or reading a page, which take milliseconds, and for OCR of one.
@@ -47,10 +48,12 @@ def read(task: Task, mime_type: str) -> Reading:
     document = _opened(task.content)
     _check_pages(document, task.limits)
     read_pages = []
-    characters = 0
+    characters = recognised = 0
     for number in range(1, len(document) + 1):
         allow_processor_time(_SECONDS)
         read_pages.append(_read_page(document, number, task))
+        recognised += read_pages[-1].page.source == "ocr"
+        task.tell(Progress(number, len(document), recognised))
         characters += len(read_pages[-1].text)
         check_text(characters)
     allow_processor_time(_SECONDS)

@@ -1,9 +1,11 @@
 """What the child was asked for, and how it says that it cannot."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, NoReturn, TypeAlias
 
 from bivelio_server.reading.port import Limits
+from bivelio_server.reading.wire import Progress
 
 Ocr: TypeAlias = Literal["small", "light", "off"]
 #: Characters of text in one reading: some two thousand full pages.
@@ -29,6 +31,7 @@ class Task:
     filename: str | None
     limits: Limits
     ocr: Ocr
+    tell: Callable[[Progress], None]
 
     @property
     def extension(self) -> str:
