@@ -14,6 +14,7 @@ import imports
 import parked
 import processes
 import reading
+import retrieval_quality
 import understanding
 import webhooks
 import workers
@@ -42,6 +43,7 @@ def main() -> None:
         asyncio.run(webhooks.measure(here))
     asyncio.run(reading.measure())
     asyncio.run(understanding.measure())
+    asyncio.run(retrieval_quality.measure())
 
 
 def _idle(here: Place) -> None:

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 #: How much words count beside meaning, in deviations of the cosines, and which share of a question is chance. Tuned on
-#: the tuning half of `benchmarks/questions`: with more, questions in other words or languages are answered worse.
-_WEIGHT: Final = 5.0
-_CHANCE: Final = 0.08
+#: the tuning half of `benchmarks/questions`: with more, or in proportion, the few words that a question in other words
+#: or another language shares with some passage would count more than what it means.
+_WEIGHT: Final = 10.0
+_CHANCE: Final = 0.05
 #: What is taken for granted before the cosines of a box say more: so many of this deviation.
 _PRIOR_COUNT: Final = 20
 _PRIOR_DEVIATION: Final = 0.02
@@ -30,6 +31,6 @@ def fused(cosines: Floats, coverage: Floats, spread: float) -> Floats:
     `spread` the `deviation` of the question's cosines in the box. A sum of ranks would do worse than meaning alone
     wherever words are no help.
     """
-    bonus = _WEIGHT * spread * np.maximum(0.0, coverage - _CHANCE)
+    bonus = _WEIGHT * spread * np.maximum(0.0, coverage - _CHANCE) ** 2
     scores: Floats = np.clip(cosines + bonus, 0.0, 1.0).astype(np.float32)
     return scores
