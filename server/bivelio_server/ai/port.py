@@ -43,6 +43,15 @@ _UNKNOWN_MODEL: Final = Text(
 )
 
 
+class NoSuchModel(IntegrationRefused):
+    """No vectors of this model are to be had from what is configured."""
+
+    text = Text(
+        "El modelo de embeddings con el que se hicieron estos vectores ya no está configurado.",
+        "The embedding model that these vectors were made with is not configured any more.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one call or of several: `prompt` includes `cached`, `output` includes `thought`."""
@@ -196,6 +205,10 @@ class AI(Protocol):
         """The same by another of the provider's models, or by what this server carries (`embedded`). Raises
         UnknownModel, NeedsGenerativeModel; whether the provider has the model may only be known once it is asked."""
 
+    @property
+    def embedding_model(self) -> str:
+        """The one that `embed` asks unless it is told another."""
+
     async def complete(self, prompt: Prompt) -> Reply: ...
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[TextDelta | Reply, None]:
@@ -205,7 +218,15 @@ class AI(Protocol):
 
     async def extract(self, text: str, schema: JSONSchema) -> Extracted: ...
 
-    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Embedded: ...
+    async def embed(
+        self, texts: Sequence[str], kind: Literal["query", "passage"], model: str | None = None
+    ) -> Embedded:
+        """`model`: the one that other vectors are of, from before another was configured. Raises NoSuchModel where it
+        cannot be asked any more."""
+
+    def fits(self, text: str) -> bool:
+        """Whether `embed` takes all of the text into account, each part of it as much as any other. The first time it
+        may take a second: not in the event loop."""
 
 
 #: The model that an organisation works with; `embedded` when no other is configured.

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from bivelio_server.documents.sources import Source, SourceInput
+from bivelio_server.documents.source_schemas import Source, SourceInput
 from bivelio_server.kit.models import FreeObject, Id, Input, Output, PageInput, Pagination
 
 DocumentType = Literal["invoice", "receipt", "contract", "deed", "id_document", "payslip", "bank_statement"]

@@ -19,7 +19,7 @@ from bivelio_server.documents.extraction_views import extraction_view
 from bivelio_server.documents.fields import field_names
 from bivelio_server.documents.keeping import change, keep_classification, keep_extraction
 from bivelio_server.documents.models import Document
-from bivelio_server.documents.sources import Source
+from bivelio_server.documents.source_schemas import Source
 from bivelio_server.documents.understanding import Sorted, Understood, Wanted, generative, sort, understand
 from bivelio_server.kit.caller import Scope
 from bivelio_server.kit.context import Context, OutgoingCall

@@ -6,14 +6,12 @@ from functools import cache
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from pydantic import Field
-
 from bivelio_server.documents import queries
+from bivelio_server.documents.source_schemas import Source, SourceInput
 from bivelio_server.documents.views import LINKS
 from bivelio_server.kit.context import Context, OutgoingCall, Services
 from bivelio_server.kit.errors import APIError, Impossible, NotFound, Problem, ValidationFailed
 from bivelio_server.kit.http import AddressRefused, OutgoingError, UrlInvalid, check_url
-from bivelio_server.kit.models import Id, Input, Output
 from bivelio_server.kit.storage import FileMissing, StorageKey, StoredFile, fetch
 from bivelio_server.kit.text import Text
 from bivelio_server.reading.port import Limits, Reading, Tell, Unreadable, to_nobody
@@ -38,28 +36,6 @@ class Urgency:
 #: Of what somebody waits for, and of what is read meanwhile.
 AWAITED: Final = Urgency(wait_seconds=60, may_last=False)
 BACKGROUND: Final = Urgency(wait_seconds=None, may_last=True)
-
-
-class SourceInput(Input):
-    """Which file: `document_url` or `document_id`."""
-
-    document_url: str | None = Field(
-        None, min_length=1, max_length=2000, examples=["https://storage.example.com/docs/factura_2026_001.pdf"]
-    )
-    document_id: Id | None = Field(None, description="One that was uploaded, instead of `document_url`.")
-
-
-class Source(Output):
-    """The file as an operation found it; it may be stored, so what the file holds is fetched when it is needed.
-
-    `field` is the input that named it, `file` where it is stored, `url` where else it stands.
-    """
-
-    field: str
-    document_id: str | None
-    filename: str | None
-    file: dict[str, Any] | None
-    url: str | None
 
 
 async def find(context: Context, data: SourceInput) -> Source:

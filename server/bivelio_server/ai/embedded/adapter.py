@@ -18,6 +18,7 @@ from bivelio_server.ai.port import (
     JSONSchema,
     Label,
     NeedsGenerativeModel,
+    NoSuchModel,
     Prompt,
     Reply,
     TextDelta,
@@ -34,6 +35,7 @@ class EmbeddedAI:
 
     engine = EMBEDDED
     model = MODEL
+    embedding_model = MODEL
 
     def __init__(self, folder: Path) -> None:
         self._embedder = embedder(folder.absolute())
@@ -64,9 +66,17 @@ class EmbeddedAI:
             call.answered(Usage())
             return Extracted(data, self.engine, _PATTERNS)
 
-    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Embedded:
+    async def embed(
+        self, texts: Sequence[str], kind: Literal["query", "passage"], model: str | None = None
+    ) -> Embedded:
+        if model not in (None, MODEL):
+            raise NoSuchModel(details={"provider": model})
         with measured(self.engine, self.model) as call:
             encoded = await self._embedder.encode(texts, kind)
             embedded = Embedded(encoded.vectors.tolist(), self.engine, self.model, Usage(prompt=encoded.tokens))
             call.answered(embedded.usage)
             return embedded
+
+    def fits(self, text: str) -> bool:
+        """Longer texts are embedded in windows, whose mean says less."""
+        return self._embedder.is_one_window(text)

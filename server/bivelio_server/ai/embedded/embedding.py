@@ -1,6 +1,7 @@
 """e5 for the whole process: loaded when it is first needed, working beside the event loop, in turns."""
 
 import asyncio
+import unicodedata
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 MODEL: Final = "multilingual-e5-small"
+#: Tokens that the model takes at once, and of these what stands around a passage.
+LONGEST_WINDOW: Final = 512
+_AROUND: Final = 8
 #: numpy and ONNX Runtime take half a second and 70 MB: a server that embeds nothing does without.
 _LOADING: Final = "bivelio_server.ai.embedded.e5.loading"
 
@@ -51,6 +55,11 @@ class Embedder:
         while (encoded := await loop.run_in_executor(lane, _step, steps)) is None:
             pass
         return encoded
+
+    def is_one_window(self, text: str) -> bool:
+        """Whether the model takes the text whole, as a passage. Raises NoEmbeddings."""
+        most = len(unicodedata.normalize("NFKC", text)) + len(text.split()) + _AROUND
+        return most <= LONGEST_WINDOW or self._loaded().tokens(text) <= LONGEST_WINDOW
 
     def _loaded(self) -> "Engine":
         with self._loading:

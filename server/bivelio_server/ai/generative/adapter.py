@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from typing import Any, Final, Literal, TypeVar
 
 from bivelio_server.ai.generative.configuration import Configuration
@@ -31,6 +32,8 @@ from bivelio_server.kit.json_schema import checked
 AnswerT = TypeVar("AnswerT")
 #: How often a model is told that its answer does not fit.
 _REPAIRS: Final = 1
+#: Characters that no provider's model for embeddings finds too long, whatever the script.
+_FITS_ANY: Final = 2000
 
 
 class GenerativeAI:
@@ -54,6 +57,7 @@ class GenerativeAI:
         self._embedding = embedding
         self._retries = retries or Retries()
         self._connection = connection or Connection(configuration)
+        self._former: dict[str, GenerativeAI] = {}
 
     def by(self, model: str) -> AI:
         provider, name = split(model)
@@ -99,18 +103,32 @@ class GenerativeAI:
         named = {name: data.get(name) for name in schema.get("properties", data)}
         return Extracted(named, self.engine, self.model, usage)
 
-    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Embedded:
-        model = self._configuration.embedding_model
-        if model is None:
-            if self._embedding is None:
-                raise RuntimeError("nothing embeds: neither a provider's model nor one that this server carries")
-            return await self._embedding.embed(texts, kind)
+    @property
+    def embedding_model(self) -> str:
+        return self._configuration.embedding_model or self._carried.embedding_model
+
+    async def embed(
+        self, texts: Sequence[str], kind: Literal["query", "passage"], model: str | None = None
+    ) -> Embedded:
+        """A former model is asked of the same provider, unless it is the one that this server carries."""
+        model, carried = model or self.embedding_model, self._embedding
+        if carried is not None and (self._configuration.embedding_model is None or model == carried.embedding_model):
+            return await carried.embed(texts, kind, model)
+        if model != self._configuration.embedding_model:
+            return await self._former_of(model).embed(texts, kind)
         with measured(self.engine, model) as call:
             embedded = await self._tried(lambda provider, seconds: provider.embed(texts, kind, seconds), None)
             call.answered(embedded.usage)
             return embedded
 
+    def fits(self, text: str) -> bool:
+        if self._configuration.embedding_model is None:
+            return self._carried.fits(text)
+        return len(text) <= _FITS_ANY
+
     async def aclose(self) -> None:
+        for former in self._former.values():
+            await former.aclose()
         await self._connection.aclose()
 
     @contextmanager
@@ -123,6 +141,18 @@ class GenerativeAI:
                 if is_named and _is_of_its_name(refusal, self.model):
                     raise UnknownModel(self.model, self.engine, self._configuration.model, refusal.details) from refusal
                 raise
+
+    @property
+    def _carried(self) -> AI:
+        if self._embedding is None:
+            raise RuntimeError("nothing embeds: neither a provider's model nor one that this server carries")
+        return self._embedding
+
+    def _former_of(self, model: str) -> "GenerativeAI":
+        if model not in self._former:
+            configuration = replace(self._configuration, embedding_model=model)
+            self._former[model] = GenerativeAI(configuration, self._embedding, self._retries)
+        return self._former[model]
 
     async def _tried(self, ask: Callable[[Provider, float], Awaitable[AnswerT]], prompt: Prompt | None) -> AnswerT:
         provider, patience = await self._connection.provider(), self._patience(prompt)

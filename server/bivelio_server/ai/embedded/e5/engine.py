@@ -32,6 +32,9 @@ class Engine(Protocol):
 
     def encode(self, texts: Sequence[str], kind: Kind) -> Steps: ...
 
+    def tokens(self, text: str) -> int:
+        """Those that it reads of a passage."""
+
 
 def prefixed(text: str, kind: Kind) -> str:
     """As the model was trained to be given it."""

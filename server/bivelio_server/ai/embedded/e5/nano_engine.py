@@ -37,6 +37,9 @@ class NanoEngine:
             yield
         return Encoded(np.concatenate(vectors) if vectors else np.zeros((0, self._model.dim), np.float32), tokens)
 
+    def tokens(self, text: str) -> int:
+        return int(self._model.token_count(_safe(text), is_query=False))
+
 
 def _safe(text: str) -> str:
     """The engine ends a text at its first NUL, and makes too little room for characters that stand for many: they are

@@ -62,6 +62,9 @@ class OnnxEngine:
             yield
         return Encoded(means.vectors(), sum(len(window.ids) + 2 for window in windows))
 
+    def tokens(self, text: str) -> int:
+        return len(self._tokenizer.ids(prefixed(text, "passage"))) + 2
+
     def _session(self, graph: GraphName) -> onnxruntime.InferenceSession:
         with self._loading:
             if graph not in self._sessions:
