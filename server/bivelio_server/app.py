@@ -33,9 +33,11 @@ from bivelio_server.boxes import files as box_files
 from bivelio_server.boxes import membership as box_members
 from bivelio_server.boxes import operations as boxes
 from bivelio_server.boxes import search_operations as box_search
+from bivelio_server.boxes.ingestion import ingesting
 from bivelio_server.boxes.public import operations as box_keys
 from bivelio_server.boxes.public.endpoint import MOUNTED_AT, PublicAPI
 from bivelio_server.boxes.retrieval.cache import BoxIndexes
+from bivelio_server.boxes.tasks import INGEST_TASK
 from bivelio_server.chores import CHORES
 from bivelio_server.contacts import events as contact_events
 from bivelio_server.contacts import long_work as contact_jobs
@@ -176,6 +178,7 @@ HANDLERS: Final[Mapping[str, TaskHandler]] = {
     JOB_TASK: JobRunner(JOBS),
     FORGET_TASK: forget_files,
     document_queueing.TASK: document_processing.process,
+    INGEST_TASK: ingesting.ingest,
 }
 #: What clients may watch change.
 WATCHED: Final[Mapping[str, Look]] = {instances.WATCHED: watching.look}

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from math import sqrt
 from typing import Any, Literal
 from uuid import UUID
 
@@ -14,6 +16,7 @@ from bivelio_server.ai.port import (
     Extracted,
     JSONSchema,
     Label,
+    NoSuchModel,
     Prompt,
     Reply,
     TextDelta,
@@ -41,6 +44,10 @@ class Scripted:
     entities: dict[str, Any] = field(default_factory=dict)
     engine: str = "scripted"
     model: str = MODEL
+    #: What it embeds with, and what it still can besides; `embedded` are the passages it was given, with the model.
+    embedding_model: str = "scripted-e1"
+    former_models: set[str] = field(default_factory=set)
+    embedded: list[tuple[str, str]] = field(default_factory=list)
 
     def by(self, model: str) -> AI:
         """Has the models whose names begin as its own does."""
@@ -71,8 +78,28 @@ class Scripted:
         found = {name: self.entities.get(name) for name in schema["properties"]}
         return Extracted(found, self.engine, self.model)
 
-    async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"]) -> Embedded:
-        raise NotImplementedError
+    async def embed(
+        self, texts: Sequence[str], kind: Literal["query", "passage"], model: str | None = None
+    ) -> Embedded:
+        model = model or self.embedding_model
+        if model not in {self.embedding_model, *self.former_models}:
+            raise NoSuchModel
+        if kind == "passage":
+            self.embedded += [(model, text) for text in texts]
+        await asyncio.sleep(0)
+        return Embedded([_of_words(model, text) for text in texts], self.engine, model, Usage(prompt=len(texts)))
+
+    def fits(self, text: str) -> bool:
+        return len(text) <= 2000
+
+
+def _of_words(model: str, text: str) -> list[float]:
+    """Of unit length; the more words two texts share, the nearer they are."""
+    vector = [1e-3] * 32
+    for word in text.lower().split():
+        vector[sha256(f"{model} {word}".encode()).digest()[0] % 32] += 1
+    length = sqrt(sum(number * number for number in vector))
+    return [number / length for number in vector]
 
 
 def says(text: str = "", *, data: Any = None, calls: Sequence[tuple[str, dict[str, Any]]] = ()) -> Reply:

@@ -35,13 +35,11 @@ class WordsModel(Scripted):
 
     asked: list[str] = field(default_factory=list)
 
-    @property
-    def embedding_model(self) -> str:
-        return MODEL
+    embedding_model: str = MODEL
 
     async def embed(self, texts: Sequence[str], kind: Any, model: str | None = None) -> Embedded:
         self.asked.extend(texts)
-        return Embedded([vector_of(text) for text in texts], model or MODEL)
+        return Embedded([vector_of(text) for text in texts], self.engine, model or MODEL)
 
 
 @dataclass(frozen=True)

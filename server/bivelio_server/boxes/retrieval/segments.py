@@ -48,6 +48,16 @@ def stored(vectors: Floats, terms: Sequence[Mapping[int, int]]) -> Stored:
     )
 
 
+def joined(parts: Sequence[Stored]) -> Stored:
+    """The segment of the chunks of these, one after the other."""
+    segments = [loaded(part) for part in parts]
+    sizes = np.concatenate([np.diff(each.starts) for each in segments], dtype=np.int64)
+    starts = np.concatenate([[0], np.cumsum(sizes)]).astype("<u4")
+    vectors = [each.scales.tobytes() for each in segments] + [each.vectors.tobytes() for each in segments]
+    terms = [each.terms.tobytes() for each in segments] + [each.counts.tobytes() for each in segments]
+    return Stored(sum(part.chunks for part in parts), b"".join(vectors), b"".join((starts.tobytes(), *terms)))
+
+
 def loaded(row: Stored) -> Segment:
     """The arrays, without a copy."""
     scales = np.frombuffer(row.vectors, "<f4", row.chunks)

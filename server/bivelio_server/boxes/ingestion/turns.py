@@ -1,0 +1,35 @@
+"""Whose turn it is in this process: nobody's five hundred files stand before another's first."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+from uuid import UUID
+
+
+class Turns:
+    """So many at once of each organisation, the others of it after these in their order."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._semaphores: dict[UUID, asyncio.Semaphore] = {}
+        self._users: Counter[UUID] = Counter()
+
+    @asynccontextmanager
+    async def turn(self, org_id: UUID) -> AsyncIterator[None]:
+        semaphore = self._semaphores.setdefault(org_id, asyncio.Semaphore(self._at_once))
+        self._users[org_id] += 1
+        try:
+            async with semaphore:
+                yield
+        finally:
+            self._users[org_id] -= 1
+            if not self._users[org_id]:
+                del self._users[org_id], self._semaphores[org_id]
+
+
+#: Two, so that one is read while the other is embedded; more would only make each wait longer.
+FILES: Final = Turns(2)
+#: The models of the server compute batches of whoever asks in turn: each organisation asks for one at a time.
+BATCHES: Final = Turns(1)
