@@ -41,7 +41,7 @@ from tests.acceptance.receiver import GONE, receiver
 EXAMPLES = int(os.environ.get("BIVELIO_FUZZ_EXAMPLES", "25"))
 LEAST_SHARE_OF_SUCCESSES = 0.02
 #: What may have ended by itself before it is asked for.
-ENDED_ALREADY = {"/v1/jobs/cancel": 409}
+ENDED_ALREADY = {"/v1/jobs/cancel": 409, "/v1/boxes/files/retry": 409}
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -97,7 +97,7 @@ class Known:
         workflow, webhook = self._make_workflow(), self._make_webhook()
         notice, agent = self._make_notice(), self._make_agent()
         self.person = {"Authorization": f"Bearer {self._sign_in()}"}
-        account, member = self._ask_in_person("account/get"), self._make_member()
+        account, member, box = self._ask_in_person("account/get"), self._make_member(), self._make_box()
         self._data: dict[str, Callable[[], dict[str, Any]]] = {
             "/v1/auth/token": lambda: {"email": EMAIL, "password": PASSWORD},
             "/v1/auth/invitations/accept": lambda: {"token": self._invite()["token"], "password": PASSWORD},
@@ -146,6 +146,32 @@ class Known:
             "/v1/documents/list_extractions": lambda: {"document_id": self._make_document()},
             "/v1/documents/get_extraction": lambda: {"extraction_id": self._make_extraction()},
             "/v1/documents/review": lambda: {"extraction_id": self._make_extraction(), "corrections": []},
+            "/v1/boxes/get": lambda: {"box_id": box},
+            "/v1/boxes/update": lambda: {"box_id": box},
+            "/v1/boxes/delete": lambda: {"box_id": self._make_box()},
+            "/v1/boxes/restore": lambda: {"box_id": self._call("boxes/delete", box_id=self._make_box())["id"]},
+            "/v1/boxes/erase": lambda: {"box_id": self._make_box()},
+            "/v1/boxes/members/set": lambda: {"box_id": box, "email": EMAIL, "role": "owner"},
+            "/v1/boxes/members/list": lambda: {"box_id": box},
+            "/v1/boxes/members/remove": lambda: self._make_box_member(box),
+            "/v1/boxes/members/leave": lambda: {"box_id": self._make_box_member(self._make_box())["box_id"]},
+            "/v1/boxes/files/add": lambda: {
+                "box_id": box,
+                "filename": "known.xml",
+                "content_base64": _DOCUMENT,
+                "document_id": None,
+            },
+            "/v1/boxes/files/list": lambda: {"box_id": box},
+            "/v1/boxes/files/get": lambda: self._make_box_file(box),
+            "/v1/boxes/files/replace": lambda: {
+                **self._make_box_file(box),
+                "content_base64": _DOCUMENT,
+                "document_id": None,
+            },
+            "/v1/boxes/files/delete": lambda: self._make_box_file(box),
+            "/v1/boxes/files/restore": lambda: self._delete_box_file(self._make_box_file(box)),
+            "/v1/boxes/files/retry": lambda: self._make_box_file(box),
+            "/v1/boxes/files/erase": lambda: self._make_box_file(box),
             "/v1/jobs/get": lambda: {"id": self._make_job()},
             "/v1/jobs/cancel": lambda: {"id": self._make_job()},
             "/v1/workflows/get": lambda: {"id": workflow},
@@ -256,6 +282,25 @@ class Known:
 
     def _make_document(self) -> str:
         return str(self._call("documents/upload", filename="known.xml", content_base64=_DOCUMENT)["document_id"])
+
+    def _make_box(self) -> str:
+        return str(self._make("boxes", name="Known")["id"])
+
+    def _make_box_member(self, box: str) -> dict[str, Any]:
+        """Another owner, so that either may go."""
+        member = self._make_member()
+        people = self._call("members/list", per_page=100)["members"]
+        email = next(str(person["email"]) for person in people if person["user_id"] == member)
+        self._call("boxes/members/set", box_id=box, email=email, role="owner")
+        return {"box_id": box, "email": email}
+
+    def _make_box_file(self, box: str) -> dict[str, Any]:
+        made = self._call("boxes/files/add", box_id=box, filename="known.xml", content_base64=_DOCUMENT)
+        return {"box_id": box, "file_id": str(made["id"])}
+
+    def _delete_box_file(self, data: dict[str, Any]) -> dict[str, Any]:
+        self._call("boxes/files/delete", **data)
+        return data
 
     def _make_extraction(self) -> str:
         made = self._call("documents/extract", document_id=self._make_document(), document_type="invoice")
