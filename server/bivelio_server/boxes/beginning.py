@@ -3,7 +3,7 @@
 from bivelio_server.boxes import queries
 from bivelio_server.boxes.models import BoxFile
 from bivelio_server.boxes.tasks import INGEST_TASK
-from bivelio_server.durable import cancel, spawn
+from bivelio_server.durable import cancel, spawn_all
 from bivelio_server.kit.context import Context
 
 
@@ -14,7 +14,8 @@ async def stop(context: Context, file_id: str) -> None:
         await cancel(context, task_id)
 
 
-async def begin(context: Context, row: BoxFile) -> None:
-    """Let the file's present content be read; what was searched before stays so until that is done."""
-    row.state, row.progress, row.error = "pending", 0.0, None
-    row.task_id = await spawn(context, INGEST_TASK, {"file_id": row.id})
+async def begin(context: Context, *rows: BoxFile) -> None:
+    """Let the files' present contents be read; what was searched before stays so until that is done."""
+    tasks = await spawn_all(context, INGEST_TASK, [{"file_id": row.id} for row in rows])
+    for row, task_id in zip(rows, tasks, strict=True):
+        row.state, row.progress, row.error, row.task_id = "pending", 0.0, None, task_id

@@ -123,8 +123,7 @@ async def restore_file(context: Context, data: FileReference) -> BoxFileView:
     await _require_room(context, data.box_id)
     row = await queries.get_deleted_file(context, data.box_id, data.file_id, since=context.now - RESTORABLE)
     row.deleted_at = None
-    for unfinished in await queries.unfinished(context, row.box_id, row.id):
-        await begin(context, unfinished)
+    await begin(context, *await queries.unfinished(context, row.box_id, row.id))
     shown = await _changed(context, row)
     await queries.bump(context, row.box_id)
     return shown

@@ -125,8 +125,7 @@ async def restore(context: Context, data: BoxReference) -> BoxView:
         raise Conflict(TOO_MANY_BOXES, details={"maximum": MAX_BOXES})
     row.deleted_at = None
     row.version, row.updated_at = row.version + 1, context.now
-    for file in await queries.unfinished(context, row.id):
-        await begin(context, file)
+    await begin(context, *await queries.unfinished(context, row.id))
     await queries.bump(context, row.id)
     return await _view(context, row, role)
 
