@@ -115,7 +115,7 @@ async def delete(context: Context, data: BoxReference) -> BoxView:
 
 
 @feature.operation(
-    "restore", scope=Scope.write, effect=Effect.transactional, errors=[NotFound],
+    "restore", scope=Scope.write, effect=Effect.transactional, errors=[NotFound, Conflict],
     summary=Text("Restaura una caja borrada", "Restore a deleted box"),
 )  # fmt: skip
 async def restore(context: Context, data: BoxReference) -> BoxView:

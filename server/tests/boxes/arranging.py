@@ -40,10 +40,10 @@ async def share(client: Client, box_id: str, email: str, role: str) -> Json:
     return member
 
 
-def make_ready(organization: Organization, file_id: str) -> None:
-    """As the file is once its content can be searched, the index included."""
+def make_ready(organization: Organization, file_id: str, text: str = "Manual") -> None:
+    """As the file is once its content, one passage, can be searched; the index included."""
     database = organization.world.database
-    key = {"org": organization.id, "id": file_id}
+    key = {"org": organization.id, "id": file_id, "text": text}
     database.execute(
         "insert into box_indexes (org_id, environment, box_id, version, generation, model, created_at)"
         " select org_id, environment, box_id, 0, 1, 'test', now() from box_files where org_id = %(org)s and id = %(id)s"
@@ -66,12 +66,13 @@ def make_ready(organization: Organization, file_id: str) -> None:
         key,
     )
     database.execute(
-        "insert into box_pages select org_id, environment, id, revision, 1, 'Manual', now() from box_files"
+        "insert into box_pages select org_id, environment, id, revision, 1, %(text)s, now() from box_files"
         " where org_id = %(org)s and id = %(id)s",
         key,
     )
     database.execute(
-        "insert into box_chunks select org_id, environment, id, revision, 0, 'd', null, 'Manual', 1, 1, 0, 6, now()"
+        "insert into box_chunks"
+        " select org_id, environment, id, revision, 0, 'd', null, %(text)s::text, 1, 1, 0, length(%(text)s::text), now()"
         " from box_files where org_id = %(org)s and id = %(id)s",
         key,
     )
