@@ -72,7 +72,7 @@ def make_ready(organization: Organization, file_id: str, text: str = "Manual") -
     )
     database.execute(
         "insert into box_chunks"
-        " select org_id, environment, id, revision, 0, 'd', null, %(text)s::text, 1, 1, 0, length(%(text)s::text), now()"
+        " select org_id, environment, id, revision, 0, 'd', null, %(text)s, 1, 1, 0, length(%(text)s::text), now()"
         " from box_files where org_id = %(org)s and id = %(id)s",
         key,
     )

@@ -207,14 +207,14 @@ def _pruning() -> None:
             v_files box_files[];
             v_removed int;
         begin
-            select array_agg(f) into v_files from (
-                select * from box_files f
-                 where f.deleted_at < p_before order by f.deleted_at limit 50 for update skip locked) f;
+            select array_agg(gone.file) into v_files from (
+                select f as file from box_files f
+                 where f.deleted_at < p_before order by f.deleted_at limit 50 for update skip locked) gone;
             if v_files is null then
-                select array_agg(f) into v_files from (
-                    select f.* from boxes b join box_files f
+                select array_agg(gone.file) into v_files from (
+                    select f as file from boxes b join box_files f
                         on f.org_id = b.org_id and f.environment = b.environment and f.box_id = b.id
-                     where b.deleted_at < p_before order by b.deleted_at limit 50 for update of f skip locked) f;
+                     where b.deleted_at < p_before order by b.deleted_at limit 50 for update of f skip locked) gone;
             end if;
             if v_files is null then
                 with gone as materialized (
