@@ -35,6 +35,7 @@ from bivelio_server.boxes import operations as boxes
 from bivelio_server.boxes import search_operations as box_search
 from bivelio_server.boxes.ingestion import ingesting
 from bivelio_server.boxes.public import operations as box_keys
+from bivelio_server.boxes.public.documentation import PUBLIC_MODELS, PUBLIC_SECURITY_SCHEMES, public_paths
 from bivelio_server.boxes.public.endpoint import MOUNTED_AT, PublicAPI
 from bivelio_server.boxes.retrieval.cache import BoxIndexes
 from bivelio_server.boxes.tasks import INGEST_TASK
@@ -291,8 +292,10 @@ def _operator_routes(services: Services) -> list[Route]:
 def openapi_document(catalogue: Catalogue, address: str) -> dict[str, Any]:
     extra = {
         "paths": _paths_of_no_operation,
+        "apart": public_paths,
+        "security_schemes": PUBLIC_SECURITY_SCHEMES,
         "webhooks": partial(event_webhooks, EVENTS),
-        "models": [*AUTH_MODELS, *INVITATION_MODELS, *OIDC_MODELS, *HOOK_MODELS, *event_models(EVENTS)],
+        "models": [*AUTH_MODELS, *INVITATION_MODELS, *OIDC_MODELS, *HOOK_MODELS, *PUBLIC_MODELS, *event_models(EVENTS)],
     }
     return build_document(catalogue, version=VERSION, address=address, extra=extra)
 

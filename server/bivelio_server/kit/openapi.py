@@ -67,7 +67,8 @@ class ErrorReply(Output):
 
 
 def build_document(catalogue: Catalogue, *, version: str, address: str, extra: dict[str, Any]) -> dict[str, Any]:
-    """The document; `extra` adds the `paths`, `webhooks` and `models` that are no operations."""
+    """The document; `extra` adds the `paths`, `webhooks` and `models` that are no operations, and `apart` the paths
+    that have no versions, with the `security_schemes` of their own."""
     operations = [operation for operation in catalogue if Door.http in operation.doors]
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(ErrorReply, "serialization"), *extra["models"]]
     for operation in operations:
@@ -83,7 +84,7 @@ def build_document(catalogue: Catalogue, *, version: str, address: str, extra: d
             **_versions(catalogue.versions),
         },
         "servers": [{"url": address}],
-        "paths": _versioned({**paths, **extra["paths"](refs)}),
+        "paths": {**_versioned({**paths, **extra["paths"](refs)}), **extra["apart"](refs)},
         "webhooks": extra["webhooks"](refs),
         "components": {
             "schemas": definitions.get("$defs", {}),
@@ -92,6 +93,7 @@ def build_document(catalogue: Catalogue, *, version: str, address: str, extra: d
             "securitySchemes": {
                 "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                 "Bearer": {"type": "http", "scheme": "bearer"},
+                **extra["security_schemes"],
             },
         },
         "security": _SECURITY,
