@@ -63,7 +63,7 @@ class Words(Output):
     en: str
 
 
-def plain_text(value: str) -> str:
+def _plain_text(value: str) -> str:
     if not value.strip():
         raise FieldError("min_length", Text("El campo '{field}' está vacío.", "The field '{field}' is empty."))
     return value
@@ -178,12 +178,12 @@ _PHONE: Final = Text(
 )
 MAX_OBJECT_BYTES: Final = 64 * 1024
 
-Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(plain_text)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_plain_text)]
 Email = Annotated[
     str, Field(min_length=3, max_length=254, json_schema_extra={"format": "email"}), AfterValidator(normal_email)
 ]
 Phone = Annotated[str, Field(min_length=3, max_length=40), AfterValidator(_phone)]
-Tag = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(plain_text)]
+Tag = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_plain_text)]
 # Whatever is no id is a missing resource (404), not a malformed request.
 Id = Annotated[str, Field(json_schema_extra={"maxLength": 100})]
 FreeObject = Annotated[dict[Annotated[str, Field(min_length=1, max_length=100)], Any], AfterValidator(_bounded_object)]

@@ -53,7 +53,7 @@ async def filled(client: Client) -> Box:
         )
         files.append(added["id"])
     with anyio.fail_after(120):
-        while not await _are_ready(client, box["id"]):
+        while not await _are_ready(client, box["id"]):  # noqa: ASYNC110 - no event of ours tells of another process
             await anyio.sleep(0.05)
     return Box(box["id"], files, (await client.call("/v1/boxes/keys/create", {"name": "Clients"}))["key"])
 

@@ -1,43 +1,37 @@
 """What the public API takes and gives, in the names of its own."""
 
-from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
-from bivelio_server.kit.models import Id, Input, Output, plain_text
+from bivelio_server.boxes.search_schemas import MAX_NEIGHBOURS, MAX_RESULTS, MAX_SOURCES, Query
+from bivelio_server.kit.models import Id, Input, Output
 
-MOST_SOURCES = 100
-MOST_RESULTS = 100
-
-
-def _number(value: object) -> object:
-    """JSON's numbers arrive as int or Decimal."""
-    return float(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
+#: Whole files are read to memory and sent in one reply.
+MOST_FILES = 100
 
 
-Sources = Annotated[
-    list[Id],
-    Field(min_length=1, max_length=MOST_SOURCES, examples=[["file_123", "file_456"]]),
-    AfterValidator(lambda sources: list(dict.fromkeys(sources))),
-]
+def _each_once(sources: list[str]) -> list[str]:
+    return list(dict.fromkeys(sources))
 
 
 class RetrieveDocuments(Input):
-    """`sources` are the ids of the files to look in, all of them when left out. `neighbours` is how many chunks before
-    and after each result come with it."""
+    """`sources` are the ids of the files to look in, all of the box when left out. `neighbours` is how many chunks
+    before and after each result come with it."""
 
-    query: Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(plain_text)] = Field(
-        examples=["What is machine learning?"]
+    query: Query = Field(examples=["What is machine learning?"])
+    sources: Annotated[list[Id], Field(min_length=1, max_length=MAX_SOURCES), AfterValidator(_each_once)] | None = (
+        Field(None, examples=[["file_123", "file_456"]])
     )
-    sources: Sources | None = None
-    top_k: int = Field(10, ge=1, le=MOST_RESULTS)
-    min_score: Annotated[float, Field(ge=0, le=1), BeforeValidator(_number)] | None = None
-    neighbours: int = Field(0, ge=0, le=5)
+    top_k: int = Field(10, ge=1, le=MAX_RESULTS)
+    min_score: float | None = Field(None, ge=0, le=1)
+    neighbours: int = Field(0, ge=0, le=MAX_NEIGHBOURS)
 
 
 class RetrieveFullDocuments(Input):
-    sources: Sources
+    sources: Annotated[list[Id], Field(min_length=1, max_length=MOST_FILES), AfterValidator(_each_once)] = Field(
+        examples=[["file_123", "file_456"]]
+    )
 
 
 class RetrievedChunk(Output):

@@ -9,6 +9,7 @@ import pytest
 
 from bivelio_server.boxes.public.endpoint import MOST_BYTES
 from bivelio_server.boxes.public.key_format import generate_box_key
+from bivelio_server.boxes.search_schemas import MAX_NEIGHBOURS, MAX_QUERY, MAX_RESULTS, MAX_SOURCES
 from tests.boxes.public.arranging import (
     BASE,
     Asker,
@@ -146,17 +147,17 @@ async def test_a_deleted_box_is_closed(acme: Organization, owner: psycopg.Connec
         ({"query": 7}, "query"),
         ({"query": ""}, "query"),
         ({"query": " \n"}, "query"),
-        ({"query": "q" * 10_001}, "query"),
+        ({"query": "q" * (MAX_QUERY + 1)}, "query"),
         ({"query": "q", "sources": "file_1"}, "sources"),
         ({"query": "q", "sources": []}, "sources"),
         ({"query": "q", "sources": [7]}, "sources[0]"),
-        ({"query": "q", "sources": ["file_1"] * 101}, "sources"),
+        ({"query": "q", "sources": ["file_1"] * (MAX_SOURCES + 1)}, "sources"),
         ({"query": "q", "top_k": 0}, "top_k"),
-        ({"query": "q", "top_k": 101}, "top_k"),
+        ({"query": "q", "top_k": MAX_RESULTS + 1}, "top_k"),
         ({"query": "q", "top_k": True}, "top_k"),
         ({"query": "q", "min_score": 1.01}, "min_score"),
         ({"query": "q", "min_score": "0.5"}, "min_score"),
-        ({"query": "q", "neighbours": -1}, "neighbours"),
+        ({"query": "q", "neighbours": MAX_NEIGHBOURS + 1}, "neighbours"),
         ({"query": "q", "unknown": 1}, "unknown"),
         (["q"], "body"),
     ],

@@ -1,5 +1,5 @@
-"""Speaks to the public API as its known client for Python does: the same calls, the same fields of the replies, the same
-handling of errors. Prints what it saw as one JSON object."""
+"""Speaks to the public API as its known client for Python does: the same calls, the same fields of the replies, the
+same handling of errors. Prints what it saw as one JSON object."""
 
 import json
 import os
