@@ -35,7 +35,7 @@ from bivelio_server.kit.errors import (
     null_refused,
 )
 from bivelio_server.kit.ids import new_id
-from bivelio_server.kit.media_types import media_type_of
+from bivelio_server.kit.media_types import extension_of, media_type_of
 from bivelio_server.kit.models import Pagination
 from bivelio_server.kit.operations import Effect, Feature
 from bivelio_server.kit.rows import RESTORABLE, identity, require_version
@@ -52,7 +52,7 @@ feature: Final = Feature("documents")
 )  # fmt: skip
 async def upload(context: Context, data: DocumentUpload) -> Document:
     content = await asyncio.to_thread(content_of, data, context.services.settings.document_bytes)
-    media_type = await asyncio.to_thread(media_type_of, content)
+    media_type = await asyncio.to_thread(media_type_of, content, extension_of(data.filename))
     document_id, now = new_id("doc"), context.now
     key = StorageKey.of(context.caller.org_id, context.caller.environment.value, "documents", new_id("file"))
     stored = await context.services.storage.put(key, content)

@@ -1,59 +1,84 @@
-"""What a file is, by its content: names and declared types are what somebody says, and may be wrong or meant to be."""
+"""What a file is, by its content: names and declared types are what somebody says, and may be wrong or meant to be.
+
+A name only tells texts apart. Nothing here goes through much of a file, whatever it says of itself.
+"""
 
 import io
 import re
 import zipfile
 from typing import Final
 
+from bivelio_server.kit.charsets import text_in
+
 UNKNOWN: Final = "application/octet-stream"
-#: Of the list of an archive's files, which takes some 50 bytes a file and a name.
-_DIRECTORY_BYTES: Final = 1 << 20
+PDF, PNG, JPEG, TIFF, WEBP = "application/pdf", "image/png", "image/jpeg", "image/tiff", "image/webp"
+_OOXML: Final = "application/vnd.openxmlformats-officedocument."
+DOCX, XLSX, PPTX = (
+    f"{_OOXML}wordprocessingml.document", f"{_OOXML}spreadsheetml.sheet", f"{_OOXML}presentationml.presentation",
+)  # fmt: skip
+ODT, ODS = "application/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.spreadsheet"
+ZIP, OLE = "application/zip", "application/x-ole-storage"
+EML, HTML, RTF, XML, SVG = "message/rfc822", "text/html", "application/rtf", "application/xml", "image/svg+xml"
+JSON, CSV, PLAIN = "application/json", "text/csv", "text/plain"
+
+#: What stands at which place. Two letters alone would be the beginning of many a text.
 _SIGNATURES: Final[tuple[tuple[int, bytes, str], ...]] = (
-    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
-    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"PK\x03\x04", ZIP),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", OLE),
+    (0, b"\x89PNG\r\n\x1a\n", PNG),
+    (0, b"\xff\xd8\xff", JPEG),
+    (0, b"II*\0", TIFF),
+    (0, b"MM\0*", TIFF),
+    (8, b"WEBP", WEBP),
     (0, b"GIF87a", "image/gif"),
     (0, b"GIF89a", "image/gif"),
-    (0, b"II*\0", "image/tiff"),
-    (0, b"MM\0*", "image/tiff"),
-    (0, b"BM", "image/bmp"),
-    (8, b"WEBP", "image/webp"),
     (4, b"ftypheic", "image/heic"),
     (4, b"ftypmif1", "image/heif"),
-    (0, b"{\\rtf", "application/rtf"),
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
+    (0, b"{\\rtf", RTF),
     (0, b"\x1f\x8b", "application/gzip"),
     (0, b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
     (0, b"Rar!\x1a\x07", "application/vnd.rar"),
+    (0, b"\x7fELF", "application/x-executable"),
 )
-_OFFICE: Final = "application/vnd.openxmlformats-officedocument."
-_PARTS: Final = {
-    "word/": f"{_OFFICE}wordprocessingml.document",
-    "xl/": f"{_OFFICE}spreadsheetml.sheet",
-    "ppt/": f"{_OFFICE}presentationml.presentation",
-}
-#: As much as may stand before the signature of a PDF.
-_HEAD_BYTES: Final = 1024
-_TEXT_BYTES: Final = 4096
-_DOCUMENT_TYPE: Final = re.compile(rb"application/[a-z0-9.+-]{1,100}")
-_HTML: Final = re.compile(rb"<(!doctype html|html|head|body|title|script|table|div|p|h1)[\s>]", re.IGNORECASE)
-_TAG: Final = re.compile(rb"<[?!a-z_]", re.IGNORECASE)
-_SVG: Final = re.compile(rb"<svg[\s>]", re.IGNORECASE)
-_EMAIL: Final = re.compile(
-    rb"(received|return-path|from|to|subject|date|mime-version|message-id|delivered-to|dkim-signature|x-[a-z-]+): ?\S",
-    re.IGNORECASE,
+#: The same for what is no text: two letters are enough then.
+_BINARY_SIGNATURES: Final = (
+    (b"BM", "image/bmp"),
+    (b"MZ", "application/vnd.microsoft.portable-executable"),
 )
+_PARTS: Final = {"word/": DOCX, "xl/": XLSX, "ppt/": PPTX}
+_STATED: Final = re.compile(rb"application/[a-z0-9.+-]{1,100}")
+#: Of the list of an archive's files, which takes some 50 bytes a file and a name.
+_DIRECTORY_BYTES: Final = 1 << 20
+#: Readers look for the beginning of a PDF this far.
+_PDF_WITHIN: Final = 1024
+_HEAD_BYTES: Final = 8192
+_HTML: Final = re.compile(r"(?is)\s*(<\?xml[^>]*>\s*)?(?><!--.*?-->\s*)*+<(!doctype\s+html|html|head|body)\b")
+_XML: Final = re.compile(r"\s*<(\?xml\s|[A-Za-z_][\w.:-]*[\s/>]|!--|!doctype\s)", re.IGNORECASE)
+_SVG: Final = re.compile(r"(?is)\s*(<\?xml[^>]*>\s*)?(<!doctype[^>]*>\s*)?(?><!--.*?-->\s*)*+<svg[\s>]")
+_HEADER: Final = re.compile(r"(?i)(From|To|Subject|Date|Received|Return-Path|MIME-Version|Message-ID|Delivered-To):")
+_OTHER_HEADER: Final = re.compile(r"^([\w-]+:|[ \t])")
+#: A letter may begin with `From:` and `To:`.
+_FEW_HEADERS: Final = 3
+_BY_EXTENSION: Final = {"csv": CSV, "tsv": CSV, "json": JSON, "eml": EML, "htm": HTML, "html": HTML}
 
 
-def media_type_of(content: bytes) -> str:
+def extension_of(filename: str) -> str:
+    """What follows the last dot of a name, in small letters."""
+    _, dot, extension = filename.rpartition(".")
+    return extension.lower() if dot else ""
+
+
+def media_type_of(content: bytes, extension: str = "") -> str:
     """`application/octet-stream` for what is not known."""
-    if b"%PDF-" in content[:_HEAD_BYTES]:
-        return "application/pdf"
-    if content.startswith(b"PK\x03\x04"):
-        return _zipped(content)
+    if b"%PDF-" in content[:_PDF_WITHIN]:
+        return PDF
     for place, signature, media_type in _SIGNATURES:
         if content.startswith(signature, place):
-            return media_type
-    return _text(content)
+            return _in_zip(content) if media_type == ZIP else media_type
+    text = text_in(content[:_HEAD_BYTES], cut=len(content) > _HEAD_BYTES)
+    if text is None:
+        return next((kind for letters, kind in _BINARY_SIGNATURES if content.startswith(letters)), UNKNOWN)
+    return _kind_of_text(text, extension)
 
 
 class _InPieces(io.BytesIO):
@@ -65,38 +90,50 @@ class _InPieces(io.BytesIO):
         return super().read(size)
 
 
-def _zipped(content: bytes) -> str:
+def _in_zip(content: bytes) -> str:
     """What an archive holds: a document of an office, or just files."""
     try:
         with zipfile.ZipFile(_InPieces(content)) as archive:
             first = archive.infolist()[0]
             if first.filename == "mimetype" and first.compress_type == zipfile.ZIP_STORED:
                 stated = archive.open(first).read(200)
-                return stated.decode() if _DOCUMENT_TYPE.fullmatch(stated) else "application/zip"
+                return stated.decode() if _STATED.fullmatch(stated) else ZIP
             names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, RuntimeError, IndexError):
-        return "application/zip"
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError, IndexError):
+        return ZIP
     if "[Content_Types].xml" not in names:
-        return "application/zip"
+        return ZIP
     kinds = (kind for part, kind in _PARTS.items() if any(name.startswith(part) for name in names))
-    return next(kinds, "application/zip")
+    return next(kinds, ZIP)
 
 
-def _text(content: bytes) -> str:
-    head = content[:_TEXT_BYTES]
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        head = head.decode("utf-16", "ignore").encode()
-    head = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not head or any(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head):
-        return UNKNOWN
-    if _EMAIL.match(head):
-        return "message/rfc822"
-    return _marked_up(head) if head.startswith(b"<") else "application/json" if head[:1] in b"{[" else "text/plain"
+def _kind_of_text(text: str, extension: str) -> str:
+    if _HTML.match(text):
+        return HTML
+    if _XML.match(text):
+        return HTML if extension in ("htm", "html") else SVG if _SVG.match(text) else XML
+    if _is_mail(text):
+        return EML
+    if extension in _BY_EXTENSION:
+        return _BY_EXTENSION[extension]
+    if text.lstrip()[:1] in ("{", "["):
+        return JSON
+    return CSV if _is_table(text) else PLAIN
 
 
-def _marked_up(head: bytes) -> str:
-    if _SVG.search(head):
-        return "image/svg+xml"
-    if _HTML.search(head[:_HEAD_BYTES]) and not head.startswith(b"<?xml"):
-        return "text/html"
-    return "application/xml" if _TAG.match(head) else "text/plain"
+def _is_mail(text: str) -> bool:
+    """Several headers of e-mail, before anything that is none."""
+    found = 0
+    for line in text.lstrip().splitlines()[:60]:
+        if not _OTHER_HEADER.match(line):
+            break
+        found += bool(_HEADER.match(line))
+    return found >= _FEW_HEADERS
+
+
+def _is_table(text: str) -> bool:
+    """The same number of separators in every one of several lines."""
+    lines = text.strip().splitlines()[:20][: -1 if len(text) >= _HEAD_BYTES else None]
+    return len(lines) > 1 and any(
+        len({line.count(separator) for line in lines}) == 1 and separator in lines[0] for separator in ";\t,"
+    )

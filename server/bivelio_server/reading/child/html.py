@@ -5,7 +5,7 @@ from typing import Final
 
 from lxml import etree, html
 
-from bivelio_server.reading.child.charsets import decoded_text
+from bivelio_server.kit.charsets import text_in
 from bivelio_server.reading.child.task import Task, check_text, refuse
 from bivelio_server.reading.child.texts import without_pages
 from bivelio_server.reading.port import Reading
@@ -55,7 +55,7 @@ def _decoded(content: bytes) -> str:
     try:
         return content.decode(declared.group(1).decode() if declared else "utf-8")
     except (LookupError, UnicodeDecodeError):
-        text = decoded_text(content)
+        text = text_in(content)
     if text is None:
         refuse("damaged")
     return text

@@ -4,18 +4,38 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Final
 
-from bivelio_server.reading.child import sniffing
-from bivelio_server.reading.child.sniffing import CSV, DOCX, EML, HTML, JSON, ODS, ODT, PLAIN, PPTX, RTF, XLSX, XML
+from bivelio_server.kit.media_types import (
+    CSV,
+    DOCX,
+    EML,
+    HTML,
+    JPEG,
+    JSON,
+    ODS,
+    ODT,
+    PDF,
+    PLAIN,
+    PNG,
+    PPTX,
+    RTF,
+    SVG,
+    TIFF,
+    UNKNOWN,
+    WEBP,
+    XLSX,
+    XML,
+)
+from bivelio_server.reading.child.sniffing import sniffed
 from bivelio_server.reading.child.task import Task, refuse
 from bivelio_server.reading.port import Reading
 
 _MODULES: Final[Mapping[str, str]] = {
-    "application/pdf": "pdf",
-    **dict.fromkeys(("image/png", "image/jpeg", "image/tiff", "image/webp"), "images"),
+    PDF: "pdf",
+    **dict.fromkeys((PNG, JPEG, TIFF, WEBP), "images"),
     **dict.fromkeys((DOCX, XLSX, PPTX, ODT, ODS, RTF), "office"),
     HTML: "html",
     EML: "mail",
-    **dict.fromkeys((XML, JSON, CSV, PLAIN), "plain"),
+    **dict.fromkeys((XML, SVG, JSON, CSV, PLAIN), "plain"),
 }
 _NAMES: Final = "PDF, PNG, JPEG, TIFF, WebP, DOCX, XLSX, PPTX, ODT, ODS, RTF, HTML, EML, XML, JSON, CSV, TXT"
 #: Names that promise something else than text. One of them is read as another (a JPEG called .png, a DOCX called .pdf);
@@ -23,12 +43,12 @@ _NAMES: Final = "PDF, PNG, JPEG, TIFF, WebP, DOCX, XLSX, PPTX, ODT, ODS, RTF, HT
 _NO_TEXT: Final = frozenset(
     ("pdf", "png", "jpg", "jpeg", "tif", "tiff", "webp", "docx", "xlsx", "pptx", "odt", "ods")
 )  # fmt: skip
-_TEXTS: Final = frozenset((HTML, EML, XML, JSON, CSV, PLAIN, sniffing.UNKNOWN))
+_TEXTS: Final = frozenset((HTML, EML, XML, SVG, JSON, CSV, PLAIN, UNKNOWN))
 
 
 def read(task: Task) -> Reading:
     """Raises Refused. Only what reads this kind of file is loaded: all of it would take a second of processor."""
-    mime_type = sniffing.sniffed(task.content, task.extension)
+    mime_type = sniffed(task)
     if mime_type in _TEXTS and task.extension in _NO_TEXT:
         refuse("file_name", named=task.extension, found=mime_type)
     if mime_type not in _MODULES:

@@ -6,8 +6,8 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from typing import Final
 
+from bivelio_server.kit.media_types import HTML
 from bivelio_server.reading.child import html
-from bivelio_server.reading.child.sniffing import HTML
 from bivelio_server.reading.child.task import Task, check_text, refuse
 from bivelio_server.reading.child.texts import without_pages
 from bivelio_server.reading.port import Attachment, Reading

@@ -5,8 +5,8 @@ from typing import Final
 from lxml import etree
 
 from bivelio_server.kit import json
-from bivelio_server.reading.child.charsets import decoded_text
-from bivelio_server.reading.child.sniffing import JSON, XML
+from bivelio_server.kit.charsets import text_in
+from bivelio_server.kit.media_types import JSON, SVG, XML
 from bivelio_server.reading.child.task import Task, check_text, refuse
 from bivelio_server.reading.child.texts import without_pages
 from bivelio_server.reading.port import Reading
@@ -15,7 +15,7 @@ ENGINE: Final = "text"
 
 
 def read(task: Task, mime_type: str) -> Reading:
-    text = _xml(task.content) if mime_type == XML else decoded_text(task.content)
+    text = _xml(task.content) if mime_type in (XML, SVG) else text_in(task.content)
     if text is None:
         refuse("damaged")
     check_text(len(text))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, NoReturn, TypeAlias
 
+from bivelio_server.kit.media_types import extension_of
 from bivelio_server.reading.port import Limits
 from bivelio_server.reading.wire import Progress
 
@@ -35,9 +36,7 @@ class Task:
 
     @property
     def extension(self) -> str:
-        """What follows the last dot of the file's name, in small letters."""
-        _, dot, extension = (self.filename or "").rpartition(".")
-        return extension.lower() if dot else ""
+        return extension_of(self.filename or "")
 
 
 def check_text(characters: int) -> None:
