@@ -97,9 +97,6 @@ class Storage(Protocol):
     def walk(self, prefix: str = "") -> AsyncIterator[ListedFile]:
         """Every file whose key begins with `prefix`, in no particular order."""
 
-    async def forget_drafts(self, before: datetime) -> int:
-        """Remove what writes have left that were broken off before then; how many."""
-
 
 async def fetch(storage: Storage, stored: StoredFile) -> bytes:
     """The content that was written. Raises FileMissing, StorageFailed."""

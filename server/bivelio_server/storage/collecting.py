@@ -10,6 +10,7 @@ from typing import Final
 from bivelio_server.durable import Chore
 from bivelio_server.kit.context import Services
 from bivelio_server.kit.storage import StorageKey
+from bivelio_server.storage.files import FilesOnDisk
 
 #: No transaction that may yet refer to a file takes this long.
 ORPHANED_AFTER: Final = timedelta(days=1)
@@ -29,7 +30,7 @@ async def collect(services: Services) -> int:
 async def sweep(services: Services) -> int:
     """Remove the files that no row ever came to refer to; how many there were."""
     before = services.clock.now() - ORPHANED_AFTER
-    removed = await services.storage.forget_drafts(before)
+    removed = await services.storage.forget_drafts(before) if isinstance(services.storage, FilesOnDisk) else 0
     old: list[str] = []
     async for file in services.storage.walk():
         if file.modified_at < before:

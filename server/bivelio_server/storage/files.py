@@ -78,6 +78,7 @@ class FilesOnDisk:
                 yield file
 
     async def forget_drafts(self, before: datetime) -> int:
+        """Remove what writes have left that were broken off before then; how many."""
         return await _in_thread(self._forget_drafts, before.timestamp())
 
     def _put(self, key: StorageKey, content: bytes) -> StoredFile:

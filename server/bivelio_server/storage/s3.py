@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import obstore
@@ -31,7 +31,11 @@ _FAILURES: Final = (BaseError, OSError)
 
 
 class S3Storage:
-    """In the bucket that the settings name; it is there already."""
+    """In the bucket that the settings name; it is there already.
+
+    What a killed process leaves are parts without an object, which nothing here can list: a rule of the bucket removes
+    them.
+    """
 
     def __init__(self, settings: Settings) -> None:
         assert settings.s3_bucket is not None
@@ -96,10 +100,6 @@ class S3Storage:
                             yield ListedFile(key, found["size"], found["last_modified"])
         except _FAILURES as error:
             raise _failed(prefix, error) from error
-
-    async def forget_drafts(self, before: datetime) -> int:  # noqa: ARG002 - as the port has it
-        """None: what a killed process leaves are parts without an object, which a rule of the bucket removes."""
-        return 0
 
     async def _put(self, key: StorageKey, content: Any, *, use_multipart: bool) -> None:
         try:
