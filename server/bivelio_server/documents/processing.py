@@ -22,7 +22,7 @@ from bivelio_server.documents.fields import TYPES
 from bivelio_server.documents.keeping import change, keep_classification, keep_extraction, tell
 from bivelio_server.documents.models import Document as DocumentRow
 from bivelio_server.documents.queueing import cost_of, is_under_way, topic
-from bivelio_server.documents.sources import BACKGROUND, read_stored, waiting
+from bivelio_server.documents.sources import BACKGROUND, read_in_turn, turn, waiting
 from bivelio_server.documents.understanding import Sorted, Understood, Wanted, sort, understand
 from bivelio_server.durable import Run, Superseded
 from bivelio_server.kit import audit
@@ -90,9 +90,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 async def _begin(run: Run) -> Begun | None:
-    """None when there is nothing left to do. Raises InternalError, CreditsExhausted."""
-    if run.lost >= _MOST_LOST:
-        raise InternalError(_TAKES_DOWN)
+    """None when there is nothing left to do for now. Raises InternalError, CreditsExhausted."""
     async with _document(run) as (context, row):
         if row is None or not is_under_way(row) or row.task_id != run.task_id:
             await run.finish(context.session)
@@ -100,7 +98,11 @@ async def _begin(run: Run) -> Begun | None:
         if waiting(run.services, row.file, BACKGROUND) >= _MOST_WAITING:
             await run.sleep_until(context.session, context.now + _nap(context.now - row.updated_at))
             return None
-        row.status = "processing"
+        if row.status == "uploaded":
+            # Others may have taken the worker down while it waited for its turn.
+            run.get_on()
+        elif run.lost >= _MOST_LOST:
+            raise InternalError(_TAKES_DOWN)
         await _reserve(context, row)
         return Begun(row.file, row.filename, row.classify, row.extract)
 
@@ -110,8 +112,7 @@ def _nap(age: timedelta) -> timedelta:
 
 
 async def _go_through(run: Run, begun: Begun) -> None:
-    async with run.outside(), _followed(run) as tell:
-        reading = await read_stored(run.services, begun.file, begun.filename, "document_id", BACKGROUND, tell)
+    reading = await _read(run, begun)
     found = await _classify(run, reading) if begun.classify else None
     understood = await _extract(run, reading, found) if begun.extract else None
     cost = CLASSIFY_CREDITS * begun.classify + EXTRACT_CREDITS * (understood is not None)
@@ -127,12 +128,21 @@ async def _go_through(run: Run, begun: Begun) -> None:
     PROCESSED.labels("processed").inc()
 
 
+async def _read(run: Run, begun: Begun) -> Reading:
+    """It is told to be processed when its turn has come."""
+    async with run.outside(), _followed(run) as progress, turn(run.services, begun.file, BACKGROUND):
+        async with _beside(run) as (_, row):
+            if row is not None:
+                row.status = "processing"
+        return await read_in_turn(run.services, begun.file, begun.filename, "document_id", BACKGROUND, progress)
+
+
 @asynccontextmanager
 async def _followed(run: Run) -> AsyncIterator[Tell]:
     """What tells how far the reading is; until the end of the block that is noted now and then."""
     share, over = 0.0, asyncio.Event()
 
-    def tell(read: int, pages: int) -> None:
+    def progress(read: int, pages: int) -> None:
         nonlocal share
         share = read / pages
 
@@ -145,22 +155,32 @@ async def _followed(run: Run) -> AsyncIterator[Tell]:
 
     noting = asyncio.create_task(note())
     try:
-        yield tell
+        yield progress
     finally:
         over.set()
         await noting
 
 
 async def _note(run: Run, progress: float) -> None:
-    """Beside the run's own transactions, whose place others have meanwhile. The lease of its credits is extended."""
+    """The lease of its credits is extended, too."""
     try:
-        async with transaction(_caller(run), run.services, Origin(Door.http)) as context:
-            row = await queries.find_locked(context.session, context.caller, run.params["document_id"])
-            if row is not None and row.status == "processing" and row.task_id == run.task_id:
+        async with _beside(run) as (context, row):
+            if row is not None:
                 row.progress = max(row.progress, progress)
                 await _reserve(context, row)
     except Exception as error:  # noqa: BLE001 - the reading goes on whoever follows it
         _log.warning("progress_not_noted", document=run.params["document_id"], error=str(error))
+
+
+@asynccontextmanager
+async def _beside(run: Run) -> AsyncIterator[tuple[Context, DocumentRow | None]]:
+    """The document, locked, as long as it is for this run to process it.
+
+    Beside the run's own transactions: it needs no place, which those who wait for its turn may have.
+    """
+    async with transaction(_caller(run), run.services, Origin(Door.http)) as context:
+        row = await queries.find_locked(context.session, context.caller, run.params["document_id"])
+        yield context, row if row is not None and is_under_way(row) and row.task_id == run.task_id else None
 
 
 async def _reserve(context: Context, row: DocumentRow) -> None:

@@ -1,6 +1,7 @@
 """The file that an operation is about: a stored document, or whatever stands at an address."""
 
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -85,12 +86,24 @@ async def read_stored(
     tell: Tell = to_nobody,
 ) -> Reading:
     """Raises NotFound and Impossible, which name the input `field`; Unavailable where it cannot wait any longer."""
-    async with _turns(services).place(_holder(file, urgency), urgency.wait_seconds):
-        try:
-            content = await fetch(services.storage, StoredFile.from_json(dict(file)))
-        except FileMissing:
-            raise NotFound(field) from None
-        return await _read(services, content, filename, field, urgency, tell)
+    async with turn(services, file, urgency):
+        return await read_in_turn(services, file, filename, field, urgency, tell)
+
+
+def turn(services: Services, file: Mapping[str, Any], urgency: Urgency) -> AbstractAsyncContextManager[None]:
+    """Has the turn of a stored file to be read. Raises Unavailable."""
+    return _turns(services).place(_holder(file, urgency), urgency.wait_seconds)
+
+
+async def read_in_turn(
+    services: Services, file: Mapping[str, Any], filename: str | None, field: str, urgency: Urgency, tell: Tell
+) -> Reading:
+    """As `read_stored`, by who has the turn."""
+    try:
+        content = await fetch(services.storage, StoredFile.from_json(dict(file)))
+    except FileMissing:
+        raise NotFound(field) from None
+    return await _read(services, content, filename, field, urgency, tell)
 
 
 def waiting(services: Services, file: Mapping[str, Any], urgency: Urgency) -> int:

@@ -37,7 +37,7 @@ async def live(death: Death) -> None:
     clock.advance(seconds=float(os.environ[AHEAD]))
     services = compose_services(Installation(settings, owner, serving_url(owner, key), key, None), clock)
     reader = ScriptedReader()
-    reader.read = death.around(reader.read)  # type: ignore[method-assign] # mortal
+    reader.read = death.around(death.in_calls(reader.read))  # type: ignore[method-assign] # mortal
     stop = asyncio.Event()
     async with opened(services):
         await Worker(replace(services, reader=reader), {TASK: _until_one_ends(stop)}).run(stop)

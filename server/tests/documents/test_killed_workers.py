@@ -77,11 +77,32 @@ async def test_whatever_is_interrupted_is_done_and_charged_once(
     assert point > POINTS_AT_LEAST
 
 
+async def test_a_document_that_kills_its_worker_again_and_again_fails(
+    acme: Organization, owner: psycopg.Connection, mortals: Mortals
+) -> None:
+    made = await uploaded(acme.live, auto_extract=True)
+
+    lives = []
+    while not lives or lives[-1] == "killed":
+        lives.append(await mortals.live(-1))
+        _end_leases(owner)
+    found = await processed(acme.live, made, "failed")
+
+    assert lives == ["killed"] * 3 + ["ended"]
+    assert "stopped the server" in found["error"]["message"]["en"]
+    assert [event["status"] for event in events_of(acme)] == ["failed"]
+    assert await credits_of(acme.live) == (0, 0, 50_000)
+
+
 async def _survive(organization: Organization, made: Json, owner: psycopg.Connection, mortals: Mortals) -> None:
     """Another worker takes over what the dead one left, if it did."""
-    owner.execute("update absurd.r_work set claim_expires_at = now() where state = 'running'")
+    _end_leases(owner)
     if (await document(organization.live, made))["status"] != "processed":
         assert await mortals.live(0) == "ended"
+
+
+def _end_leases(owner: psycopg.Connection) -> None:
+    owner.execute("update absurd.r_work set claim_expires_at = now() where state = 'running'")
 
 
 async def _is_done_once(organization: Organization, services: Services, found: Json, documents: int) -> bool:

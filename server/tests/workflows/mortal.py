@@ -56,6 +56,14 @@ class Death:
     def is_in_calls(self) -> bool:
         return self._at < 0
 
+    def in_calls(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def deadly(*values: Any, **named: Any) -> Any:
+            if self.is_in_calls:
+                self.strike()
+            return await function(*values, **named)
+
+        return deadly
+
     def around(self, function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def mortal(*values: Any, **named: Any) -> Any:
             self.may_strike()
