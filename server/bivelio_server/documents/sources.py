@@ -71,9 +71,9 @@ async def read(call: OutgoingCall, source: Source) -> Reading:
         return await read_stored(call.services, source.file, source.filename, source.field)
     assert source.url is not None
     org_id = str(call.caller.org_id)
-    async with _fetches(call.services).place(org_id, AWAITED.wait_seconds):
+    async with _fetches(call.services.settings.readers).place(org_id, AWAITED.wait_seconds):
         content = await _fetched(call, source.url)
-        async with _turns(call.services).place((org_id, AWAITED), AWAITED.wait_seconds):
+        async with _turns(call.services.settings.readers).place((org_id, AWAITED), AWAITED.wait_seconds):
             return await _read(call.services, content, source.filename, source.field, AWAITED)
 
 
@@ -92,7 +92,7 @@ async def read_stored(
 
 def turn(services: Services, file: Mapping[str, Any], urgency: Urgency) -> AbstractAsyncContextManager[None]:
     """Has the turn of a stored file to be read. Raises Unavailable."""
-    return _turns(services).place(_holder(file, urgency), urgency.wait_seconds)
+    return _turns(services.settings.readers).place(_holder(file, urgency), urgency.wait_seconds)
 
 
 async def read_in_turn(
@@ -108,21 +108,19 @@ async def read_in_turn(
 
 def waiting(services: Services, file: Mapping[str, Any], urgency: Urgency) -> int:
     """How many files of the organisation that has this one wait for their turn in this process."""
-    return _turns(services).waiting(_holder(file, urgency))
-
-
-def _turns(services: Services) -> Turns:
-    return _of_the_process("readings", services.settings.readers)
-
-
-def _fetches(services: Services) -> Turns:
-    """What stands at an address may come slowly: nobody's reading waits for that."""
-    return _of_the_process("fetches", 2 * services.settings.readers)
+    return _turns(services.settings.readers).waiting(_holder(file, urgency))
 
 
 @cache
-def _of_the_process(_what: str, places: int) -> Turns:
-    return Turns(places)
+def _turns(readers: int) -> Turns:
+    """Those of the process."""
+    return Turns(readers)
+
+
+@cache
+def _fetches(readers: int) -> Turns:
+    """What stands at an address may come slowly: nobody's reading waits for that."""
+    return Turns(2 * readers)
 
 
 def _holder(file: Mapping[str, Any], urgency: Urgency) -> tuple[str, Urgency]:
@@ -189,8 +187,10 @@ def _unreachable(error: OutgoingError) -> APIError:
 
 
 _TOO_SLOW: Final = Text(
-    "Leer el archivo lleva demasiado tiempo para una respuesta: súbelo con 'auto_extract' y se leerá en segundo plano.",
-    "Reading the file takes too long for a reply: upload it with 'auto_extract' and it is read in the background.",
+    "Leer el archivo lleva demasiado tiempo. Si tiene muchas páginas escaneadas, súbelo con 'auto_extract': se lee en"
+    " segundo plano.",
+    "Reading the file takes too long. If it has many scanned pages, upload it with 'auto_extract': it is read in the"
+    " background.",
 )
 _ONE_OF: Final = Text(
     "Indica 'document_url' o 'document_id', uno de los dos.", "Give 'document_url' or 'document_id', one of the two."

@@ -21,5 +21,11 @@ def content_of(data: Upload, max_bytes: int) -> bytes:
     return content
 
 
-_EMPTY: Final = Text("El fichero está vacío.", "The file is empty.")
-_TOO_LARGE: Final = Text("El fichero supera los {bytes} bytes.", "The file is larger than {bytes} bytes.")
+_EMPTY: Final = Text(
+    "El fichero ('content_base64', o la parte 'file') está vacío.",
+    "The file ('content_base64', or the part 'file') is empty.",
+)
+_TOO_LARGE: Final = Text(
+    "El fichero ('content_base64', o la parte 'file') supera los {bytes} bytes.",
+    "The file ('content_base64', or the part 'file') is larger than {bytes} bytes.",
+)
