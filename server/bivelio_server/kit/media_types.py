@@ -6,6 +6,7 @@ A name only tells texts apart. Nothing here goes through much of a file, whateve
 import io
 import re
 import zipfile
+import zlib
 from typing import Final
 
 from bivelio_server.kit.charsets import text_in
@@ -46,6 +47,8 @@ _BINARY_SIGNATURES: Final = (
     (b"MZ", "application/vnd.microsoft.portable-executable"),
 )
 _PARTS: Final = {"word/": DOCX, "xl/": XLSX, "ppt/": PPTX}
+#: How an archive says what it is; the other ways to pack are no office's.
+_PACKED: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _STATED: Final = re.compile(rb"application/[a-z0-9.+-]{1,100}")
 #: Of the list of an archive's files, which takes some 50 bytes a file and a name.
 _DIRECTORY_BYTES: Final = 1 << 20
@@ -94,12 +97,11 @@ def _in_zip(content: bytes) -> str:
     """What an archive holds: a document of an office, or just files."""
     try:
         with zipfile.ZipFile(_InPieces(content)) as archive:
-            first = archive.infolist()[0]
-            if first.filename == "mimetype" and first.compress_type == zipfile.ZIP_STORED:
-                stated = archive.open(first).read(200)
-                return stated.decode() if _STATED.fullmatch(stated) else ZIP
             names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError, IndexError):
+            if "mimetype" in names and archive.getinfo("mimetype").compress_type in _PACKED:
+                stated = archive.open("mimetype").read(200)
+                return stated.decode() if _STATED.fullmatch(stated) else ZIP
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, RuntimeError, zlib.error):
         return ZIP
     if "[Content_Types].xml" not in names:
         return ZIP

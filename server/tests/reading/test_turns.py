@@ -67,7 +67,7 @@ async def test_what_gets_free_goes_to_who_has_least() -> None:
 
         await crowd.end(0, 1, 2)
 
-    assert crowd.begun == ["a", "a", "b", "c", "a", "b"]
+        assert crowd.begun == ["a", "a", "b", "c", "a", "b"]
 
 
 async def test_who_gives_up_waiting_or_is_broken_off_leaves_nothing_behind() -> None:
