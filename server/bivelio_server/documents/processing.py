@@ -49,7 +49,7 @@ _EXTENDED_SECONDS: Final = 300.0
 #: their age, within these bounds: many that wait must cost little, and leave places to other work.
 _MOST_WAITING: Final = 8
 _SHORTEST_NAP: Final = timedelta(seconds=0.5)
-_LONGEST_NAP: Final = timedelta(seconds=30)
+_LONGEST_NAP: Final = timedelta(seconds=60)
 _OPERATION: Final = "documents.process"
 _NOBODY: Final = UUID(int=0)
 _log = structlog.get_logger()
