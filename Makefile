@@ -5,6 +5,8 @@ BIN := .venv/bin
 LOCKS := server/requirements
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 export PYTHONPATH :=
+# Tests start the server by the hundred: it is compiled once.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -15,7 +17,7 @@ run: .venv/.running ## Start BiVelio: database, migrations, first organisation; 
 	@$(BIN)/bivelio-server serve --first-organization
 
 test: setup ## Run all tests, on a PostgreSQL that they start themselves
-	@cd server && ../$(BIN)/python -m pytest -n 2 --maxschedchunk 1
+	@cd server && ../$(BIN)/python -m compileall -q bivelio_server && ../$(BIN)/python -m pytest -n 2 --maxschedchunk 1
 
 check: setup ## Lint, types, import rules
 	@cd server && ../$(BIN)/ruff check . && ../$(BIN)/ruff format --check . && ../$(BIN)/mypy && ../$(BIN)/lint-imports
