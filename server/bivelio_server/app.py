@@ -262,7 +262,7 @@ def create_app(services: Services, installation: Installation) -> Starlette:
             Mount(MOUNTED_AT, PublicAPI(services)),
             *_operator_routes(services),
             *invitation_routes(),
-            *reference_routes(openapi_document(services.catalogue, "/")),
+            *reference_routes(partial(openapi_document, services.catalogue, "/")),
         ],
         exception_handlers={HTTPException: render_http_exception},
     )

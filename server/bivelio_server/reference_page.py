@@ -1,5 +1,8 @@
 """The interactive reference at `/docs`, served whole from this machine, and `/openapi.json` behind it."""
 
+import asyncio
+from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -27,11 +30,15 @@ _START: Final = b"""SwaggerUIBundle({url: "/openapi.json", dom_id: "#reference",
 """
 
 
-def reference_routes(document: dict[str, Any]) -> list[BaseRoute]:
-    rendered = json.dumps(document)
+def reference_routes(document: Callable[[], dict[str, Any]]) -> list[BaseRoute]:
+    """`document` makes what is behind the reference. That takes half a second, so it waits for who asks first."""
+
+    @cache
+    def rendered() -> bytes:
+        return json.dumps(document())
 
     async def openapi(_request: Request) -> Response:
-        return Response(rendered, media_type="application/json")
+        return Response(await asyncio.to_thread(rendered), media_type="application/json")
 
     return [
         Route("/openapi.json", openapi),
