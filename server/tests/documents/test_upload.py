@@ -160,6 +160,7 @@ async def test_a_deleted_document_comes_back(acme: Organization, services: Servi
     assert len(await files_of(services, acme)) == 1
 
 
+@pytest.mark.usefixtures("others_keep_everything")
 async def test_its_file_goes_with_the_row(acme: Organization, services: Services, clock: MovableClock) -> None:
     erased, pruned = await uploaded(acme.live), await uploaded(acme.live)
 
