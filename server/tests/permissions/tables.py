@@ -67,7 +67,7 @@ def rows_of(database: psycopg.Connection, org_id: UUID) -> list[tuple[str, str]]
 
 
 @cache
-def _digests(database: psycopg.Connection) -> sql.Composed:
+def _digests(database: psycopg.Connection) -> bytes:
     """The same statement for every organisation, so that the database plans it once."""
     tables = [
         name
@@ -87,4 +87,4 @@ def _digests(database: psycopg.Connection) -> sql.Composed:
         )
         for name in tables
     ]
-    return sql.SQL(" union all ").join(parts)
+    return sql.SQL(" union all ").join(parts).as_bytes(database)
