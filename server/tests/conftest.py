@@ -123,12 +123,13 @@ def world(
 @pytest.fixture
 def alone(owner: psycopg.Connection) -> None:
     """What other tests left to be done waits for ever: workers, which serve all organisations, find only the test's."""
-    owner.execute(
-        "with put_off as (update absurd.r_work set state = 'sleeping', available_at = 'infinity', claimed_by = null,"
-        " claim_expires_at = null where state in ('pending', 'sleeping', 'running') and available_at < 'infinity'"
-        " returning task_id)"
-        " update absurd.t_work t set state = 'sleeping' from put_off p where t.task_id = p.task_id"
-    )
+    for state in ("pending", "sleeping", "running"):  # each has an index of its own
+        owner.execute(
+            "with put_off as (update absurd.r_work set state = 'sleeping', available_at = 'infinity',"
+            f" claimed_by = null, claim_expires_at = null where state = '{state}' and available_at < 'infinity'"
+            " returning task_id)"
+            " update absurd.t_work t set state = 'sleeping' from put_off p where t.task_id = p.task_id"
+        )
     owner.execute("update webhook_endpoints set deleted_at = now() where deleted_at is null")
 
 

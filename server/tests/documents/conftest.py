@@ -81,6 +81,6 @@ def world(
 
 
 @pytest.fixture
-async def worker(reading_services: Services) -> AsyncIterator[None]:
+async def worker(reading_services: Services, alone: None) -> AsyncIterator[None]:
     async with working(reading_services, HANDLERS):
         yield

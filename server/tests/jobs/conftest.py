@@ -10,7 +10,7 @@ from tests.working import working
 
 
 @pytest.fixture
-async def worker(services: Services) -> AsyncIterator[None]:
+async def worker(services: Services, alone: None) -> AsyncIterator[None]:
     """Runs what is due, as a serving process does beside answering."""
     async with working(services, HANDLERS):
         yield

@@ -16,7 +16,7 @@ from tests.world import Client, Organization
 
 
 @pytest.fixture
-async def worker(services: Services) -> AsyncIterator[None]:
+async def worker(services: Services, alone: None) -> AsyncIterator[None]:
     """Runs what is due, as a serving process does beside answering."""
     async with working(services, HANDLERS):
         yield
@@ -28,7 +28,7 @@ def courier() -> Courier:
 
 
 @pytest.fixture
-async def depot(services: Services, courier: Courier) -> AsyncIterator[Services]:
+async def depot(services: Services, alone: None, courier: Courier) -> AsyncIterator[Services]:
     """The services with couriers among their features, and a worker."""
     depot = replace(services, catalogue=Catalogue((*FEATURES, courier.feature())))
     async with working(depot, HANDLERS):
