@@ -13,12 +13,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from uuid import uuid4
 
 import anyio
 import httpx2
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import load_all_checks, not_a_server_error
@@ -84,6 +86,7 @@ class Target:
     server: Process
     keys: dict[str, str]
     known: "Known"
+    session: requests.Session
 
 
 class Known:
@@ -96,6 +99,7 @@ class Known:
         self._kept: dict[str, dict[str, Any]] = {}
         workflow, webhook = self._make_workflow(), self._make_webhook()
         notice, agent = self._make_notice(), self._make_agent()
+        document, extraction = self._make_document(), self._make_extraction()
         self.person = {"Authorization": f"Bearer {self._sign_in()}"}
         account, member, box = self._ask_in_person("account/get"), self._make_member(), self._make_box()
         self._data: dict[str, Callable[[], dict[str, Any]]] = {
@@ -128,8 +132,8 @@ class Known:
             "/v1/agents/invoke": lambda: {"agent_id": "ag_classifier_01", "input": {"text": "Hola", "context": {}}},
             "/v1/agents/get_execution": lambda: {"execution_id": self._make_execution()},
             "/v1/documents/upload": lambda: {"filename": "known.xml", "content_base64": _DOCUMENT},
-            "/v1/documents/get": lambda: {"document_id": self._make_document()},
-            "/v1/documents/update": lambda: {"document_id": self._make_document()},
+            "/v1/documents/get": lambda: {"document_id": document},
+            "/v1/documents/update": lambda: {"document_id": document},
             "/v1/documents/process": lambda: {"document_id": self._make_document(), "auto_extract": True},
             "/v1/documents/delete": lambda: {"document_id": self._make_document()},
             "/v1/documents/restore": lambda: {
@@ -137,15 +141,15 @@ class Known:
             },
             "/v1/documents/erase": lambda: {"document_id": self._make_document()},
             "/v1/documents/extract": lambda: {
-                "document_id": self._make_document(),
+                "document_id": document,
                 "document_url": None,
                 "json_schema": None,
                 "fields": None,
             },
-            "/v1/documents/classify": lambda: {"document_id": self._make_document(), "document_url": None},
-            "/v1/documents/list_extractions": lambda: {"document_id": self._make_document()},
-            "/v1/documents/get_extraction": lambda: {"extraction_id": self._make_extraction()},
-            "/v1/documents/review": lambda: {"extraction_id": self._make_extraction(), "corrections": []},
+            "/v1/documents/classify": lambda: {"document_id": document, "document_url": None},
+            "/v1/documents/list_extractions": lambda: {"document_id": document},
+            "/v1/documents/get_extraction": lambda: {"extraction_id": extraction},
+            "/v1/documents/review": lambda: {"extraction_id": extraction, "corrections": []},
             "/v1/boxes/get": lambda: {"box_id": box},
             "/v1/boxes/update": lambda: {"box_id": box},
             "/v1/boxes/delete": lambda: {"box_id": self._make_box()},
@@ -386,7 +390,17 @@ def target(template: Template) -> Iterator[Target]:
         anyio.run(server.ready)
         http = stack.enter_context(httpx2.Client(base_url=server.address, headers={"X-API-Key": template.live_key}))
         anonymous = stack.enter_context(httpx2.Client(base_url=server.address))
-        yield Target(server, {"live": template.live_key, "sandbox": template.test_key}, Known(http, anonymous, url))
+        keys = {"live": template.live_key, "sandbox": template.test_key}
+        yield Target(server, keys, Known(http, anonymous, url), stack.enter_context(_session()))
+
+
+def _session() -> requests.Session:
+    """Keeps connections and nothing else."""
+    session = requests.Session()
+    session.headers.clear()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
 
 
 @pytest.fixture
@@ -418,7 +432,7 @@ def _ask(case: schemathesis.Case[Any], target: Target, replies: Counter[int]) ->
     _make_possible(case, target.known)
     key = target.keys["sandbox" if case.operation.path.startswith("/v1/sandbox/") else "live"]
     asking = target.known.person if case.operation.path in FOR_PEOPLE else {"X-API-Key": key}
-    reply = case.call(base_url=target.server.address, headers=asking)
+    reply = case.call(base_url=target.server.address, session=target.session, headers=asking)
     target.known.note(case.operation.path, reply.status_code)
     if case.meta is not None and case.meta.generation.mode.is_positive:
         replies[200 if reply.status_code == ENDED_ALREADY.get(case.operation.path) else reply.status_code] += 1
