@@ -10,7 +10,7 @@ from tests.acceptance.conftest import Template
 from tests.acceptance.installation import Installation, client_of, free_port, until
 from tests.world import Client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 AGENT = {"name": "Ayudante", "instructions": "Help."}
 

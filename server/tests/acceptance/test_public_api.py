@@ -17,7 +17,7 @@ from tests.acceptance.conftest import Template
 from tests.acceptance.installation import Installation, Process, client_of
 from tests.world import Client
 
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("acceptance")]
+pytestmark = pytest.mark.anyio
 
 CLIENTS = Path(__file__).parents[1] / "boxes" / "public" / "clients"
 COMMANDS = {"node": ["node", str(CLIENTS / "client.mjs")], "python": [sys.executable, str(CLIENTS / "client.py")]}
