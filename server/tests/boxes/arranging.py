@@ -51,7 +51,7 @@ def make_ready(organization: Organization, file_id: str, text: str = "Manual") -
         key,
     )
     database.execute(
-        "update box_indexes i set version = version + 1 from box_files f where f.org_id = %(org)s and f.id = %(id)s"
+        "update box_indexes i set version = i.version + 1 from box_files f where f.org_id = %(org)s and f.id = %(id)s"
         " and i.org_id = f.org_id and i.environment = f.environment and i.box_id = f.box_id",
         key,
     )
