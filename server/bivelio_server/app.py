@@ -33,12 +33,13 @@ from bivelio_server.boxes import files as box_files
 from bivelio_server.boxes import membership as box_members
 from bivelio_server.boxes import operations as boxes
 from bivelio_server.boxes import search_operations as box_search
+from bivelio_server.boxes.generations import reembedding
 from bivelio_server.boxes.ingestion import ingesting
 from bivelio_server.boxes.public import operations as box_keys
 from bivelio_server.boxes.public.documentation import PUBLIC_MODELS, PUBLIC_SECURITY_SCHEMES, public_paths
 from bivelio_server.boxes.public.endpoint import MOUNTED_AT, PublicAPI
 from bivelio_server.boxes.retrieval.cache import BoxIndexes
-from bivelio_server.boxes.tasks import INGEST_TASK
+from bivelio_server.boxes.tasks import INGEST_TASK, REEMBED_TASK
 from bivelio_server.chores import CHORES
 from bivelio_server.contacts import events as contact_events
 from bivelio_server.contacts import long_work as contact_jobs
@@ -180,6 +181,7 @@ HANDLERS: Final[Mapping[str, TaskHandler]] = {
     FORGET_TASK: forget_files,
     document_queueing.TASK: document_processing.process,
     INGEST_TASK: ingesting.ingest,
+    REEMBED_TASK: reembedding.reembed,
 }
 #: What clients may watch change.
 WATCHED: Final[Mapping[str, Look]] = {instances.WATCHED: watching.look}

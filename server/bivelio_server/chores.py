@@ -7,6 +7,8 @@ from bivelio_server.accounts.pruning import PRUNINGS as ACCOUNTS
 from bivelio_server.agents.abandoned import CHORE as AGENT_EXECUTIONS
 from bivelio_server.agents.pruning import PRUNINGS as AGENTS
 from bivelio_server.audit.pruning import PRUNINGS as AUDIT
+from bivelio_server.boxes.generations.following import CHORE as BOX_MODELS
+from bivelio_server.boxes.generations.unused import CHORE as BOX_VECTORS
 from bivelio_server.boxes.pruning import PRUNINGS as BOXES
 from bivelio_server.contacts.pruning import PRUNINGS as CONTACTS
 from bivelio_server.documents.pruning import PRUNINGS as DOCUMENTS
@@ -36,5 +38,7 @@ CHORES: Final[tuple[Chore, ...]] = (
     Chore("runs", timedelta(minutes=5), revive_runs),
     TRIGGERS,
     AGENT_EXECUTIONS,
+    BOX_MODELS,
+    BOX_VECTORS,
     *STORAGE,
 )

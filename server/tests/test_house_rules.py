@@ -45,6 +45,8 @@ SQL_MODULES = {
     "webhooks/figures.py": "definer functions: the figures of all tenants",
     "webhooks/ledger.py": "deliveries and attempts, in batches",
     "agents/abandoned.py": "the definer function that ends the lost executions of all tenants",
+    "boxes/generations/following.py": "the definer function that says whose boxes there are",
+    "boxes/generations/unused.py": "the same",
     "workflows/approvals/mailing.py": "the definer function that says whose approvals are to be mailed",
     "workflows/control/reviving.py": "the definer function that finds the lost runs of all tenants",
     "workflows/instances.py": "a run, beside its durable task",

@@ -1,6 +1,8 @@
-"""The durable task that makes a file searchable. Its handler is in `ingestion`."""
+"""The durable tasks of boxes. Their handlers are in `ingestion` and `generations`."""
 
 from typing import Final
 
 #: Its params: `{"file_id": …}`. It works on the file's present `revision`, and ends where the file or its box is gone.
 INGEST_TASK: Final = "boxes.ingest"
+#: Its params: `{"box_id": …}`. It brings the box to the embedding model that is configured.
+REEMBED_TASK: Final = "boxes.reembed"

@@ -5,21 +5,30 @@ batch. Nothing of it is searched before the last transaction, which makes the fi
 """
 
 import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from typing import Final
 
 import structlog
 from prometheus_client import Counter
 
+from bivelio_server.ai.port import NoSuchModel
+from bivelio_server.boxes.events import FILE_FAILED
+from bivelio_server.boxes.generations.changing import follow
 from bivelio_server.boxes.ingestion import queries
-from bivelio_server.boxes.ingestion.embedding import embed_missing, settle_models
+from bivelio_server.boxes.ingestion.embedding import Kept, embed_missing
 from bivelio_server.boxes.ingestion.pages import pages_of
 from bivelio_server.boxes.ingestion.publishing import publish
+from bivelio_server.boxes.ingestion.queries import Generation, Index
 from bivelio_server.boxes.ingestion.turns import FILES
-from bivelio_server.boxes.ingestion.work import ADD_OPERATION, Work, while_there
+from bivelio_server.boxes.ingestion.work import ADD_OPERATION, Content, Work, model_of, while_there
 from bivelio_server.boxes.models import BoxFile
+from bivelio_server.boxes.views import file_view
 from bivelio_server.documents.sources import BACKGROUND, read_stored
 from bivelio_server.durable import Run, Superseded
+from bivelio_server.events.recording import record
 from bivelio_server.kit import audit
 from bivelio_server.kit.context import Context
 from bivelio_server.kit.db import passes_by_itself
@@ -37,6 +46,11 @@ from bivelio_server.kit.text import Text
 
 #: A file that takes its worker down so often is not tried again.
 MOST_LOST: Final = 3
+#: Of storage or a provider that is away: tried for a night, then it is for people to say when.
+_MOST_ATTEMPTS: Final = 100
+#: How far a file is once it is cut into chunks.
+_CUT: Final = 0.1
+_UNTIL_THE_NEXT: Final = timedelta(seconds=10)
 _FIELD: Final = "content_base64"
 #: Its splitter is loaded when a file is cut: a server that has no boxes does without.
 _CHUNKING: Final = "bivelio_server.boxes.ingestion.chunking"
@@ -53,12 +67,12 @@ async def ingest(run: Run) -> None:
     except (Superseded, Unavailable):
         raise
     except APIError as error:
-        if isinstance(error, IntegrationFailed) and error.retryable:
+        if isinstance(error, IntegrationFailed) and error.retryable and run.attempt < _MOST_ATTEMPTS:
             raise
         await _fail(run, error)
     except Exception as error:
-        if passes_by_itself(error) or isinstance(error, OSError):
-            raise  # the worker tries again, without limit
+        if (passes_by_itself(error) or isinstance(error, OSError)) and run.attempt < _MOST_ATTEMPTS:
+            raise  # the worker tries again, later and later
         _log.error("box_file_crashed", file=run.params["file_id"], exc_info=error)
         await _fail(run, InternalError())
 
@@ -67,13 +81,49 @@ async def _go_through(run: Run) -> None:
     work = await _begin(run)
     if work is None or not (work.is_cut or await _cut(work)):
         return
-    while (models := await settle_models(work)) is not None:
-        for model in models:
-            if not await embed_missing(work, model):
-                return
-        if await publish(work, models):
+    while (generations := await _models(work)) is not None:
+        try:
+            for generation in generations:
+                if not await embed_missing(work.content, generation.model, partial(_keep, work)):
+                    return
+        except NoSuchModel:
+            await _wait_for_the_next(work, generations)
+            return
+        if await publish(work, generations):
             INGESTED.labels("ready").inc()
             return
+
+
+async def _models(work: Work) -> tuple[Generation, ...] | None:
+    """Those of the box's index; None where the file is gone."""
+    settled: list[Index] = []
+
+    async def settle(context: Context, row: BoxFile) -> None:
+        settled.append(await follow(context, row.box_id, work.content.ai.embedding_model))
+
+    await work.keep(settle)
+    return settled[0].generations if settled else None
+
+
+async def _keep(work: Work, keeping: Kept, through: int) -> bool:
+    async def keep(context: Context, row: BoxFile) -> None:
+        await keeping(context)
+        share = through / ((row.chunk_count or through) + 1)
+        row.progress = max(row.progress, round(_CUT + (1 - _CUT) * share, 4))
+        work.run.get_on()
+
+    return await work.keep(keep)
+
+
+async def _wait_for_the_next(work: Work, generations: Sequence[Generation]) -> None:
+    """The model that the box is searched by cannot be asked any more: the file is ready once the box has the next."""
+    if len(generations) == 1:
+        raise NoSuchModel
+
+    async def wait(context: Context, _row: BoxFile) -> None:
+        await work.run.sleep_until(context.session, context.now + _UNTIL_THE_NEXT)
+
+    await work.keep(wait)
 
 
 async def _begin(run: Run) -> Work | None:
@@ -88,7 +138,8 @@ async def _begin(run: Run) -> Work | None:
             run.get_on()
         row.state, row.error = "processing", None
         is_cut = await queries.is_cut(context, row)
-        begun.append(Work(run, row.box_id, row.id, row.file_name, row.revision, row.file, is_cut))
+        content = Content(run.services, context.caller, model_of(run), row.id, row.file_name, row.revision)
+        begun.append(Work(run, content, row.file, is_cut))
 
     await while_there(run, None, begin)
     return begun[0] if begun else None
@@ -96,16 +147,17 @@ async def _begin(run: Run) -> Work | None:
 
 async def _cut(work: Work) -> bool:
     """Read the file and keep its pages and chunks; false where it is gone."""
-    reading = await read_stored(work.run.services, work.file, work.file_name, _FIELD, BACKGROUND)
+    name, ai = work.content.file_name, work.content.ai
+    reading = await read_stored(work.run.services, work.file, name, _FIELD, BACKGROUND)
     pages = await asyncio.to_thread(pages_of, reading)
     del reading
-    chunks = await asyncio.to_thread(import_module(_CHUNKING).chunks_of, pages, work.file_name, work.ai.fits)
+    chunks = await asyncio.to_thread(import_module(_CHUNKING).chunks_of, pages, name, ai.fits)
     if not chunks:
         raise Impossible(Problem(_FIELD, "empty", _NO_TEXT))
 
     async def keep(context: Context, row: BoxFile) -> None:
         await queries.add_content(context, row, pages, chunks)
-        row.page_count, row.chunk_count = len(pages), len(chunks)
+        row.page_count, row.chunk_count, row.progress = len(pages), len(chunks), _CUT
         work.run.get_on()
 
     return await work.keep(keep)
@@ -123,6 +175,7 @@ async def _fail(run: Run, error: APIError) -> None:
         row.version, row.updated_at = row.version + 1, context.now
         await context.session.flush()
         await audit.write(context, ADD_OPERATION, complete=False)
+        await record(context, FILE_FAILED, file_view(row))
         await run.finish(context.session)
 
     if await while_there(run, None, fail):

@@ -13,6 +13,7 @@ from bivelio_server.kit.db import Transaction
 from bivelio_server.kit.rows import identity
 
 if TYPE_CHECKING:
+    from bivelio_server.boxes.ingestion.work import Content
     from bivelio_server.boxes.retrieval.segments import Stored
 
 #: Rows of one statement: some hundred kilobytes of text.
@@ -224,11 +225,14 @@ async def next_seq(context: Context, box_id: str) -> int:
     return int(rows[0].version)
 
 
-async def add_segment(context: Context, row: BoxFile, generation: int, seq: int, segment: "Stored") -> None:
+async def add_segment(
+    context: Context, content: "Content", box_id: str, generation: int, seq: int, segment: "Stored"
+) -> None:
     await context.session.run(
         _ADD_SEGMENT,
         {
-            **_content(row), "box_id": row.box_id, "generation": generation, "seq": seq, "chunks": segment.chunks,
+            **identity(context.caller), "box_id": box_id, "generation": generation, "seq": seq,
+            "file_id": content.file_id, "revision": content.revision, "chunks": segment.chunks,
             "vectors": segment.vectors, "terms": segment.terms, "now": context.now,
         },
     )  # fmt: skip

@@ -9,8 +9,8 @@ from bivelio_server.ai.port import AI, LANGUAGE
 from bivelio_server.boxes.ingestion import queries
 from bivelio_server.boxes.models import BoxFile
 from bivelio_server.durable import Run
-from bivelio_server.kit.caller import Caller
-from bivelio_server.kit.context import Cause, Context
+from bivelio_server.kit.caller import Caller, Environment
+from bivelio_server.kit.context import Cause, Context, Services
 from bivelio_server.kit.origin import Door, Origin
 
 #: As the audit log names what made a file searchable, or failed to.
@@ -19,28 +19,29 @@ _NOBODY: Final = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """The content that it was begun with; `is_cut`: its chunks are there already."""
+class Content:
+    """One revision of a file, cut into chunks, and who embeds it."""
 
-    run: Run
-    box_id: str
+    services: Services
+    caller: Caller
+    ai: AI
     file_id: str
     file_name: str
     revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The content that a run was begun with; `is_cut`: its chunks are there already."""
+
+    run: Run
+    content: Content
     file: dict[str, Any]
     is_cut: bool
 
-    @property
-    def caller(self) -> Caller:
-        return caller_of(self.run)
-
-    @property
-    def ai(self) -> AI:
-        return model_of(self.run)
-
     async def keep(self, keeping: Callable[[Context, BoxFile], Awaitable[None]]) -> bool:
         """Commit what brings the file further; false, and nothing of it is left, where it is gone meanwhile."""
-        return await while_there(self.run, self.revision, keeping)
+        return await while_there(self.run, self.content.revision, keeping)
 
 
 async def while_there(run: Run, revision: int | None, doing: Callable[[Context, BoxFile], Awaitable[None]]) -> bool:
@@ -66,7 +67,11 @@ async def while_there(run: Run, revision: int | None, doing: Callable[[Context, 
 
 
 def caller_of(run: Run) -> Caller:
-    return Caller(run.org_id, run.environment, "system:boxes", _NOBODY, frozenset())
+    return system_caller(run.org_id, run.environment)
+
+
+def system_caller(org_id: UUID, environment: Environment) -> Caller:
+    return Caller(org_id, environment, "system:boxes", _NOBODY, frozenset())
 
 
 def model_of(run: Run) -> AI:

@@ -22,6 +22,7 @@ def upgrade() -> None:
     _contents()
     _index()
     _pruning()
+    _tenants()
 
 
 def _boxes() -> None:
@@ -257,3 +258,16 @@ def _pruning() -> None:
         end $$;
     """)
     op.execute(definer_function("prune_deleted_boxes(timestamptz, int)"))
+
+
+def _tenants() -> None:
+    op.execute("""
+        -- Whose boxes have anything that models have made.
+        create function box_tenants() returns table (org_id uuid, environment text)
+        language sql stable security definer set search_path = public, pg_temp as $$
+            select o.id, e.name from organizations o cross join (values ('live'), ('sandbox')) as e (name)
+             where exists (select from box_indexes i where i.org_id = o.id and i.environment = e.name)
+                or exists (select from box_vectors v where v.org_id = o.id and v.environment = e.name)
+        $$;
+    """)
+    op.execute(definer_function("box_tenants()"))
