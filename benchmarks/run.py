@@ -11,6 +11,7 @@ import fairness
 import guards
 import history
 import imports
+import ingestion
 import parked
 import processes
 import reading
@@ -39,6 +40,7 @@ def main() -> None:
             fairness.measure(here, installed)
             parked.measure(here, installed)
             asyncio.run(history.measure(here, installed))
+            asyncio.run(ingestion.measure(here, installed))
         asyncio.run(agents.measure(here))
         asyncio.run(webhooks.measure(here))
     asyncio.run(reading.measure())

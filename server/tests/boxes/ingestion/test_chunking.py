@@ -95,6 +95,6 @@ def test_a_chunk_is_told_where_it_stands() -> None:
     text = "OBJETO\n\n" + "Uno dos tres. " * 80 + "\n\nPLAZOS\n\n" + "Cuatro cinco seis. " * 80
     chunks = chunks_of([text], "contrato.pdf", fits)
 
-    assert [chunk.heading for chunk in chunks][0] == "OBJETO"
+    assert chunks[0].heading == "OBJETO"
     assert chunks[-1].heading == "PLAZOS"
     assert in_context("contrato.pdf", "PLAZOS", "texto") == "contrato.pdf › PLAZOS\ntexto"

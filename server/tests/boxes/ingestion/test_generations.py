@@ -10,6 +10,7 @@ from bivelio_server.ai.port import Embedded
 from bivelio_server.boxes.generations.following import follow_models
 from bivelio_server.boxes.generations.unused import remove_unused
 from bivelio_server.kit.clock import MovableClock
+from tests.acceptance.installation import until
 from tests.boxes.ingestion.arranging import Ingesting, paragraphs
 from tests.scripted import SCRIPTS, Scripted
 from tests.world import Organization
@@ -35,10 +36,8 @@ class Slow(Scripted):
 
 async def switched(box: Ingesting, model: str = NEW) -> dict[str, Any]:
     """The box's index once it has that model."""
-    async with asyncio.timeout(20):
-        while (index := box.index())["model"] != model or index["next_model"] is not None:
-            await asyncio.sleep(0.02)
-    return index
+    await until(lambda: (box.index()["model"], box.index()["next_model"]) == (model, None))
+    return box.index()
 
 
 def vectors_and_segments_agree(box: Ingesting, file_id: str, model: str) -> bool:

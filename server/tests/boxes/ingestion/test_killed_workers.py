@@ -1,6 +1,5 @@
 """Workers that are killed in the middle of a file of many chunks: ready once, and hardly anything embedded twice."""
 
-import asyncio
 import random
 import sys
 from collections import Counter
@@ -13,6 +12,7 @@ from bivelio_server.boxes.ingestion.embedding import BATCH
 from bivelio_server.installation import Installation
 from bivelio_server.kit.clock import MovableClock
 from bivelio_server.kit.context import Services
+from tests.acceptance.installation import until
 from tests.boxes.ingestion import slow_worker
 from tests.boxes.ingestion.arranging import Ingesting, paragraphs
 from tests.workflows.processes import Workers, workers
@@ -36,7 +36,7 @@ async def test_killed_again_and_again(
         for number in range(KILLS):
             before = len(box.vectors(MODEL))
             _start(crowd, journal)
-            await _until_more(box, before)
+            await until(lambda: len(box.vectors(MODEL)) > before, 60)  # noqa: B023 - awaited in this very round
             await anyio.sleep(moments.uniform(0, 0.2))
             crowd.kill(number)
             assert box.file(file_id)["state"] == "processing", "all was done before the last kill"
@@ -60,9 +60,3 @@ def _start(crowd: Workers, journal: Path) -> None:
     crowd.start(
         sys.executable, "-m", slow_worker.__name__, str(crowd.clock.ahead.total_seconds()), str(journal)
     )  # fmt: skip
-
-
-async def _until_more(box: Ingesting, before: int) -> None:
-    async with asyncio.timeout(60):
-        while len(box.vectors(MODEL)) <= before:
-            await asyncio.sleep(0.02)
