@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -13,13 +14,14 @@ from bivelio_server.boxes.generations.unused import remove_unused
 from bivelio_server.boxes.ingestion.embedding import Kept, embed_missing
 from bivelio_server.boxes.ingestion.publishing import segment_of
 from bivelio_server.boxes.ingestion.queries import Generation, add_segment
-from bivelio_server.boxes.ingestion.turns import FILES
+from bivelio_server.boxes.ingestion.turns import FILES, MOST_WAITING
 from bivelio_server.boxes.ingestion.work import Content, caller_of, model_of
 from bivelio_server.durable import Run
 from bivelio_server.kit.context import Cause, Context
 from bivelio_server.kit.origin import Door, Origin
 
 _log: Final = structlog.get_logger()
+_NAP: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,10 @@ class _Left:
 
 async def reembed(run: Run) -> None:
     """The handler of the durable task `boxes.reembed`. A model that refuses is asked again, later and later."""
+    if FILES.waiting(run.org_id) >= MOST_WAITING:
+        async with _transaction(run) as context:
+            await run.sleep_until(context.session, context.now + _NAP)
+        return
     async with run.outside():
         async with FILES.turn(run.org_id):
             while (left := await _next(run)) is not None:

@@ -22,7 +22,7 @@ from bivelio_server.boxes.ingestion.embedding import Kept, embed_missing
 from bivelio_server.boxes.ingestion.pages import pages_of
 from bivelio_server.boxes.ingestion.publishing import publish
 from bivelio_server.boxes.ingestion.queries import Generation, Index
-from bivelio_server.boxes.ingestion.turns import FILES
+from bivelio_server.boxes.ingestion.turns import FILES, MOST_WAITING, nap
 from bivelio_server.boxes.ingestion.work import ADD_OPERATION, Content, Work, model_of, while_there
 from bivelio_server.boxes.models import BoxFile
 from bivelio_server.boxes.views import file_view
@@ -62,6 +62,9 @@ INGESTED: Final = Counter("bivelio_box_files_ingested_total", "Files of boxes ma
 async def ingest(run: Run) -> None:
     """The handler of the durable task `boxes.ingest`."""
     try:
+        if FILES.waiting(run.org_id) >= MOST_WAITING:
+            await while_there(run, None, partial(_look_again, run))
+            return
         async with run.outside(), FILES.turn(run.org_id):
             await _go_through(run)
     except (Superseded, Unavailable):
@@ -75,6 +78,10 @@ async def ingest(run: Run) -> None:
             raise  # the worker tries again, later and later
         _log.error("box_file_crashed", file=run.params["file_id"], exc_info=error)
         await _fail(run, InternalError())
+
+
+async def _look_again(run: Run, context: Context, row: BoxFile) -> None:
+    await run.sleep_until(context.session, context.now + nap(context.now - row.updated_at))
 
 
 async def _go_through(run: Run) -> None:

@@ -4,8 +4,15 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
+
+#: As many of an organisation wait for a turn in a process; further ones look again after a tenth of their age, within
+#: these bounds: many that wait must cost little, and leave places to other work of the organisation.
+MOST_WAITING: Final = 4
+_SHORTEST_NAP: Final = timedelta(seconds=0.5)
+_LONGEST_NAP: Final = timedelta(seconds=60)
 
 
 class Turns:
@@ -15,6 +22,10 @@ class Turns:
         self._at_once = at_once
         self._semaphores: dict[UUID, asyncio.Semaphore] = {}
         self._users: Counter[UUID] = Counter()
+
+    def waiting(self, org_id: UUID) -> int:
+        """How many of the organisation wait for their turn."""
+        return max(0, self._users[org_id] - self._at_once)
 
     @asynccontextmanager
     async def turn(self, org_id: UUID) -> AsyncIterator[None]:
@@ -27,6 +38,10 @@ class Turns:
             self._users[org_id] -= 1
             if not self._users[org_id]:
                 del self._users[org_id], self._semaphores[org_id]
+
+
+def nap(age: timedelta) -> timedelta:
+    return min(_LONGEST_NAP, max(_SHORTEST_NAP, age / 10))
 
 
 #: Two, so that one is read while the other is embedded; more would only make each wait longer.

@@ -8,6 +8,7 @@ from uuid import UUID
 from bivelio_server.ai.port import AI, LANGUAGE
 from bivelio_server.boxes.ingestion import queries
 from bivelio_server.boxes.models import BoxFile
+from bivelio_server.boxes.tasks import DEPTH
 from bivelio_server.durable import Run
 from bivelio_server.kit.caller import Caller, Environment
 from bivelio_server.kit.context import Cause, Context, Services
@@ -52,7 +53,8 @@ async def while_there(run: Run, revision: int | None, doing: Callable[[Context, 
     caller = caller_of(run)
     async with run.transaction() as session:
         found = await queries.find_locked(session, caller, run.params["file_id"])
-        context = Context(caller, session, run.services, Origin(Door.http), Cause(f"box_file:{run.params['file_id']}"))
+        cause = Cause(f"box_file:{run.params['file_id']}", int(run.params.get(DEPTH, 0)))
+        context = Context(caller, session, run.services, Origin(Door.http), cause)
         row, is_there = found or (None, False)
         if row is None or not is_there or not _is_ours(run, row, revision):
             if row is not None:
