@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 import psycopg
 
-from bivelio_server.ai.port import Embedded
+from bivelio_server.ai.port import Embedded, NoSuchModel
 from bivelio_server.boxes.retrieval.analysis import terms_of
 from bivelio_server.boxes.retrieval.segments import stored
 from bivelio_server.kit.ids import new_id
@@ -31,15 +31,17 @@ def vector_of(text: str) -> list[float]:
 
 @dataclass
 class WordsModel(Scripted):
-    """A model of language that embeds as `vector_of` does; `asked` is what it was given."""
-
-    asked: list[str] = field(default_factory=list)
+    """A model of language that embeds as `vector_of` does; `questions` is what it was asked, with the model."""
 
     embedding_model: str = MODEL
+    questions: list[tuple[str, str]] = field(default_factory=list)
 
     async def embed(self, texts: Sequence[str], kind: Any, model: str | None = None) -> Embedded:
-        self.asked.extend(texts)
-        return Embedded([vector_of(text) for text in texts], self.engine, model or MODEL)
+        model = model or self.embedding_model
+        if model not in {self.embedding_model, *self.former_models}:
+            raise NoSuchModel
+        self.questions += [(model, text) for text in texts]
+        return Embedded([vector_of(text) for text in texts], self.engine, model)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from bivelio_server.kit.context import Context
 from bivelio_server.kit.errors import NotFound, Unavailable
 
 #: The best by small numbers, of which exact scores are made: so many, and more for each that is asked for.
-_FIRST: Final = 100
+_FIRST: Final = 20
 _EACH: Final = 2
 #: How many times as many when too few are left of them, and how many at most.
 _WIDER: Final = 4
@@ -141,7 +141,7 @@ def _in_order(
     lexical = np.array([candidate.lexical for candidate in candidates], np.float32)
     exact = lexical if vector is None else fused(_cosines(rows, candidates, vector), lexical, spread)
     scores = [round(score, 6) for score in exact.tolist()]
-    order = sorted(range(len(rows)), key=lambda at: (-scores[at], candidates[at].seq, candidates[at].n))
+    order = sorted(range(len(rows)), key=lambda at: (-scores[at], candidates[at].place.seq, candidates[at].n))
     return [_passage(rows[at], candidates[at], scores[at]) for at in order]
 
 
@@ -157,7 +157,7 @@ def _cosines(rows: Sequence[Any], candidates: Sequence[Candidate], vector: Float
 
 def _passage(row: Any, candidate: Candidate, score: float) -> Passage:
     piece = Piece(row.text, row.page_from, row.page_to, row.offset_from, row.offset_to)
-    return Passage(candidate.file_id, row.file_name, candidate.revision, candidate.n, score, piece)
+    return Passage(candidate.place.file_id, row.file_name, candidate.place.revision, candidate.n, score, piece)
 
 
 async def _told(context: Context, spans: Sequence[Span], neighbours: int) -> list[Found]:

@@ -6,6 +6,7 @@ there are never many. What has gone is left out of searches, and of the block wh
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from bivelio_server.boxes.retrieval.blocks import MOST_CHUNKS, block_of, merged
 from bivelio_server.boxes.retrieval.ranking import Part
@@ -22,7 +23,7 @@ class Row:
     stored: Stored
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Index:
     """`model` is the one whose vectors these are; None where nothing was ever indexed."""
 
@@ -31,15 +32,15 @@ class Index:
     model: str | None
     parts: tuple[Part, ...]
 
-    @property
+    @cached_property
     def bytes(self) -> int:
         return sum(part.block.bytes for part in self.parts)
 
-    @property
+    @cached_property
     def chunks(self) -> int:
         return sum(part.chunks for part in self.parts)
 
-    @property
+    @cached_property
     def seqs(self) -> frozenset[int]:
         """The segments that are searched."""
         return frozenset(place.seq for part in self.parts for place in part.places)

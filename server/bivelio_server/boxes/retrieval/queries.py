@@ -23,16 +23,17 @@ _THIS_BOX: Final = """
      where b.org_id = %(org_id)s and b.environment = %(environment)s and b.id = %(box_id)s and b.deleted_at is null
 """
 _ASKED: Final = f"select m.role, i.version, i.model, i.next_model {_BOX} {_THIS_BOX}"
+# Numbers in one text: lists would be looked through and written one by one.
 _FOUND: Final = """
       left join lateral (
           select c.position::int as position, k.text, k.page_from, k.page_to, k.offset_from, k.offset_to, f.file_name,
                  v.vector
-            from unnest(%(file_ids)s::text[], %(seqs)s::bigint[], %(revisions)s::int[], %(ns)s::int[])
-                 with ordinality as c(file_id, seq, revision, n, position)
+            from unnest(string_to_array(%(file_ids)s, ' '), string_to_array(%(seqs)s, ' ')::bigint[],
+                        string_to_array(%(ns)s, ' ')::int[]) with ordinality as c(file_id, seq, n, position)
             join box_files f on f.org_id = %(org_id)s and f.environment = %(environment)s and f.id = c.file_id
                             and f.box_id = b.id and f.seq = c.seq and f.deleted_at is null
-            join box_chunks k on k.org_id = %(org_id)s and k.environment = %(environment)s and k.file_id = c.file_id
-                             and k.revision = c.revision and k.n = c.n
+            join box_chunks k on k.org_id = %(org_id)s and k.environment = %(environment)s and k.file_id = f.id
+                             and k.revision = f.ready_revision and k.n = c.n
             left join box_vectors v on v.org_id = %(org_id)s and v.environment = %(environment)s
                                    and v.model = %(model)s and v.digest = k.digest
       ) c on true
@@ -94,10 +95,9 @@ async def passages(context: Context, box_id: str, model: str | None, candidates:
         {
             **_key(context.caller, box_id),
             "model": model,
-            "file_ids": [candidate.file_id for candidate in candidates],
-            "seqs": [candidate.seq for candidate in candidates],
-            "revisions": [candidate.revision for candidate in candidates],
-            "ns": [candidate.n for candidate in candidates],
+            "file_ids": " ".join([candidate.place.file_id for candidate in candidates]),
+            "seqs": " ".join([str(candidate.place.seq) for candidate in candidates]),
+            "ns": " ".join([str(candidate.n) for candidate in candidates]),
         },
         binary=True,
     )

@@ -1,8 +1,11 @@
 """The chunks of a box that may answer a question: the nearest by meaning, and those with its words (BM25)."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
@@ -22,16 +25,26 @@ _BY_LENGTH: Final = 0.75
 _MOST_TERMS: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Part:
     """A block, and those of its places that are still searched."""
 
     block: Block
     places: tuple[Place, ...]
 
-    @property
+    @cached_property
     def chunks(self) -> int:
         return sum(place.chunks for place in self.places)
+
+    @cached_property
+    def alive(self) -> NDArray[np.bool_]:
+        """The rows that are still searched."""
+        return _rows_of(self.block, self.places)
+
+    @cached_property
+    def words(self) -> int:
+        """How many terms those have."""
+        return int(self.block.lengths.sum(where=self.alive, dtype=np.int64))
 
     @property
     def is_whole(self) -> bool:
@@ -40,14 +53,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """The chunk `n` of a file. `near` is nearly its cosine, None without a vector; `lexical` its BM25 as a share of the
+    """The chunk `n` of a file. `near` is nearly its cosine, 0 without a vector; `lexical` its BM25 as a share of the
     most that the question could have, 0 to 1."""
 
-    seq: int
-    file_id: str
-    revision: int
+    place: Place
     n: int
-    near: float | None
+    near: float
     lexical: float
 
 
@@ -81,17 +92,15 @@ class Ranking:
         self._found: dict[int, list[tuple[Rows, Floats, Floats]]] = {term: [] for term in self._asked}
 
     def add(self, part: Part) -> None:
-        block = part.block
-        alive = _rows_of(block, part.places)
         wanted = part.places if self._sources is None else self._of_sources(part.places)
-        self._allowed.append(alive if self._sources is None else _rows_of(block, wanted))
+        self._allowed.append(part.alive if self._sources is None else _rows_of(part.block, wanted))
         if self._direction is not None:
             self._near.append(self._cosines(self._direction, part, wanted))
-        self._words += int(block.lengths.sum(where=alive, dtype=np.int64))
         for term, found in self._found.items():
-            self._having(term, part, alive, found)
+            self._having(term, part, found)
         self._searched.append(_Searched(self._rows, wanted))
-        self._rows += block.rows
+        self._words += part.words
+        self._rows += part.block.rows
         self._chunks += part.chunks
 
     def finished(self) -> "Ranked":
@@ -117,15 +126,13 @@ class Ranking:
             near[rows] = direction.cosines(block.vectors[rows], block.scales[rows])
         return near
 
-    def _having(
-        self, term: int, part: Part, alive: NDArray[np.bool_], found: list[tuple[Rows, Floats, Floats]]
-    ) -> None:
+    def _having(self, term: int, part: Part, found: list[tuple[Rows, Floats, Floats]]) -> None:
         block, where = part.block, part.block.having(term)
         if where.start == where.stop:
             return
         rows, counts = block.postings[where], block.counts[where]
         if not part.is_whole:
-            stay = alive[rows]
+            stay = part.alive[rows]
             rows, counts = rows[stay], counts[stay]
         lengths = block.lengths[rows].astype(np.float32)
         found.append((rows.astype(np.intp) + self._rows, counts.astype(np.float32), lengths))
@@ -177,17 +184,17 @@ class Ranked:
 
     def _named(self, rows: Rows) -> Iterator[Candidate]:
         """`rows` in ascending order."""
-        parts = np.searchsorted(self._firsts, rows, side="right") - 1
-        for number in np.unique(parts):
-            searched = self._searched[number]
-            within = rows[parts == number]
-            starts = np.array([place.first for place in searched.places], np.intp)
-            places = np.searchsorted(starts, within - searched.first, side="right") - 1
-            for row, at in zip(within.tolist(), places.tolist(), strict=True):
-                place = searched.places[at]
-                near = None if self._near is None else float(self._near[row])
-                n = row - searched.first - place.first
-                yield Candidate(place.seq, place.file_id, place.revision, n, near, float(self._lexical[row]))
+        near = [0.0] * len(rows) if self._near is None else self._near[rows].tolist()
+        lexical = self._lexical[rows].tolist()
+        parts = (np.searchsorted(self._firsts, rows, side="right") - 1).tolist()
+        for at, (row, part) in enumerate(zip(rows.tolist(), parts, strict=True)):
+            searched = self._searched[part]
+            within = row - searched.first
+            place = searched.places[bisect_right(searched.places, within, key=_first_row) - 1]
+            yield Candidate(place, within - place.first, near[at], lexical[at])
+
+
+_first_row: Final = attrgetter("first")
 
 
 def _rows_of(block: Block, places: Sequence[Place]) -> NDArray[np.bool_]:
