@@ -155,6 +155,7 @@ class Known:
             "/v1/boxes/delete": lambda: {"box_id": self._make_box()},
             "/v1/boxes/restore": lambda: {"box_id": self._call("boxes/delete", box_id=self._make_box())["id"]},
             "/v1/boxes/erase": lambda: {"box_id": self._make_box()},
+            "/v1/boxes/search": lambda: {"box_id": box},
             "/v1/boxes/members/set": lambda: {"box_id": box, "email": EMAIL, "role": "owner"},
             "/v1/boxes/members/list": lambda: {"box_id": box},
             "/v1/boxes/members/remove": lambda: self._make_box_member(box),

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_passage_is_found_with_its_file_page_and_place(acme: Organization, box: Stock) -> None:
-    first = "caldera: la presión de trabajo es de 1,5 bar"
+    first = "caldera a una presión de trabajo de 1,5 bar"
     file_id = box.add("manual.pdf", Chunk(first, page=2), Chunk("garantía de dos años", page=3))
 
     [found, other] = await search(acme.live, box, "caldera")

@@ -139,9 +139,14 @@ def _in_order(
 ) -> list[Passage]:
     """The best first; of equals always the same."""
     lexical = np.array([candidate.lexical for candidate in candidates], np.float32)
-    exact = lexical if vector is None else fused(_cosines(rows, candidates, vector), lexical, spread)
+    cosines = np.zeros_like(lexical) if vector is None else _cosines(rows, candidates, vector)
+    exact = lexical if vector is None else fused(cosines, lexical, spread)
     scores = [round(score, 6) for score in exact.tolist()]
-    order = sorted(range(len(rows)), key=lambda at: (-scores[at], candidates[at].place.seq, candidates[at].n))
+    # No score is above 1; among those that would be, both halves tell.
+    both = (cosines + lexical).tolist()
+    order = sorted(
+        range(len(rows)), key=lambda at: (-scores[at], -both[at], candidates[at].place.seq, candidates[at].n)
+    )
     return [_passage(rows[at], candidates[at], scores[at]) for at in order]
 
 

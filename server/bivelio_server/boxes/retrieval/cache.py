@@ -77,6 +77,11 @@ class BoxIndexes:
             self._keep(key, index)
             return index
 
+    def clear(self) -> None:
+        """Let go of all of them."""
+        for key in list(self._kept):
+            self._drop(key)
+
     def _has(self, key: _Key, version: int) -> bool:
         return key in self._kept and self._kept[key].version >= version
 

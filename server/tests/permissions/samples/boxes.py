@@ -77,6 +77,10 @@ async def _failed_file(scene: Scene) -> dict[str, Any]:
     return data
 
 
+async def _search(scene: Scene) -> dict[str, Any]:
+    return {**await box(scene), "query": "la presión de la caldera"}
+
+
 SAMPLES: Final[Samples] = {
     "boxes.create": fixed({"name": "Manuales"}),
     "boxes.list": fixed({}),
@@ -85,6 +89,7 @@ SAMPLES: Final[Samples] = {
     "boxes.delete": Sample(box),
     "boxes.restore": Sample(_deleted_box),
     "boxes.erase": Sample(box),
+    "boxes.search": Sample(_search),
     "boxes.set_member": Sample(_set_member),
     "boxes.list_members": Sample(box),
     "boxes.remove_member": Sample(_remove_member),
