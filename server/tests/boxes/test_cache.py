@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
+import psutil
 import pytest
 
 from bivelio_server.boxes.retrieval import loading, queries
@@ -139,3 +141,39 @@ async def test_searches_of_boxes_that_are_not_there_yet_do_not_wait_for_each_oth
     assert [[each.text for each in one] for one in found] == [
         [f"caldera de {box.id}"] for box in boxes for _ in range(5)
     ]
+
+
+async def test_memory_is_given_back(services: Services, acme: Organization, words: WordsModel) -> None:
+    """Boxes of 20 MB, of which one fits: the process does not grow with each that it lets go of."""
+    boxes = [a_box(acme) for _ in range(2)]
+    for box in boxes:
+        fill(box, 30_000)
+    fresh = with_memory(services, 25_000_000)
+    await ask(fresh, acme, boxes[0], "caldera")
+    at_first = psutil.Process().memory_info().rss
+
+    for _ in range(6):
+        for box in boxes:
+            await ask(fresh, acme, box, "caldera")
+
+    assert 15_000_000 < fresh.box_indexes.bytes < 25_000_000
+    assert psutil.Process().memory_info().rss - at_first < 30_000_000
+    fresh.box_indexes.clear()
+    loading.give_back()
+    assert psutil.Process().memory_info().rss - at_first < 5_000_000
+
+
+def fill(box: Stock, chunks: int) -> None:
+    """A large file, as far as the index knows."""
+    file_id = box.add("large.pdf", "caldera")
+    draw = np.random.default_rng(1)
+    starts = np.arange(0, 40 * (chunks + 1), 40, "<u4")
+    numbers = draw.integers(0, 50_000, int(starts[-1])).astype("<u4")
+    counts = np.ones(int(starts[-1]), np.uint8)
+    small = draw.integers(-127, 127, (chunks, 512), dtype=np.int8)
+    box.run(
+        "update box_segments set chunks = %(chunks)s, vectors = %(vectors)s, terms = %(terms)s"
+        " where file_id = %(file_id)s",
+        file_id=file_id, chunks=chunks, vectors=np.ones(chunks, "<f4").tobytes() + small.tobytes(),
+        terms=starts.tobytes() + numbers.tobytes() + counts.tobytes(),
+    )  # fmt: skip

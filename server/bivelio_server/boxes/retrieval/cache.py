@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _Key: TypeAlias = tuple[UUID, str, str]
 _Locks: TypeAlias = WeakValueDictionary[_Key, asyncio.Lock]
 _LOADING: Final = "loading"
+#: Memory that is worth the milliseconds of giving it back to the system.
+_MUCH: Final = 4 * 1024 * 1024
 
 
 class BoxIndexes:
@@ -74,7 +76,9 @@ class BoxIndexes:
                 self._too_large.add(key)
                 return listing
             index: Index = await loading.index_of(session, caller, box_id, listing, known)
-            self._keep(key, index)
+            del known
+            if self._keep(key, index) > _MUCH:
+                await asyncio.to_thread(loading.give_back)
             return index
 
     def clear(self) -> None:
@@ -85,13 +89,16 @@ class BoxIndexes:
     def _has(self, key: _Key, version: int) -> bool:
         return key in self._kept and self._kept[key].version >= version
 
-    def _keep(self, key: _Key, index: "Index") -> None:
+    def _keep(self, key: _Key, index: "Index") -> int:
+        """How many bytes were let go of for it."""
         self._too_large.discard(key)
         self._drop(key)
         self._kept[key] = index
         self._bytes += index.bytes
+        before = self._bytes
         while self._bytes > self._limit:
             self._drop(next(iter(self._kept)))
+        return before - self._bytes
 
     def _drop(self, key: _Key) -> None:
         index = self._kept.pop(key, None)

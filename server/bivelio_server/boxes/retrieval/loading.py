@@ -1,6 +1,8 @@
 """Reading the index of a box: what is searched now, and of that what a process does not hold yet."""
 
 import asyncio
+import ctypes
+import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -46,6 +48,8 @@ async def index_of(session: Transaction, caller: Caller, box_id: str, listing: L
     missing = [segment for segment in listing.segments if segment.seq not in have]
     async for part in parts_of(session, caller, box_id, listing.generation, missing):
         parts.append(part)
+    if sum(segment.bytes for segment in missing) > _BATCH_BYTES:
+        await asyncio.to_thread(give_back)
     alive = frozenset(segment.seq for segment in listing.segments)
     return Index(listing.version, listing.generation, listing.model, await asyncio.to_thread(settled, parts, alive))
 
@@ -62,6 +66,17 @@ async def parts_of(
             yield await asyncio.to_thread(part_of, read)
 
 
+def give_back() -> None:
+    """Memory that was freed, to the system: the C library would keep the most of it for later."""
+    if _TRIM is not None:
+        _TRIM(0)
+
+
+def _trim() -> Any:
+    """None where the C library has no such function."""
+    return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+
+
 def _batches(segments: Sequence[Any]) -> Iterator[list[Any]]:
     batch: list[Any] = []
     size = 0
@@ -73,3 +88,6 @@ def _batches(segments: Sequence[Any]) -> Iterator[list[Any]]:
         size += segment.bytes
     if batch:
         yield batch
+
+
+_TRIM: Final = _trim()
