@@ -58,7 +58,7 @@ async def test_no_secret_is_written_down_in_plain(place: Installation, template:
         logs = place.output() + (place.data / "postgres" / "log").read_text()
         traces = collector.sent.decode(errors="replace")
 
-    assert len(set(secrets)) == 28
+    assert len(set(secrets)) == 29
     assert '"status": 400' in logs
     assert '"status": 401' in logs
     assert EMAIL in dump
@@ -110,7 +110,9 @@ async def _register_webhooks(client: Client, url: str) -> list[str]:
 
 
 async def _make_key(client: Client) -> list[str]:
-    return [(await client.call("/v1/keys/create", {"name": "Canary"}))["key"]]
+    of_boxes: str = (await client.call("/v1/boxes/keys/create", {"name": "Canary"}))["key"]
+    await client.http.get("/api/public/v1/check", headers={"Authorization": f"Bearer {of_boxes}"})
+    return [(await client.call("/v1/keys/create", {"name": "Canary"}))["key"], of_boxes]
 
 
 async def _run_workflow(client: Client) -> str:
@@ -172,6 +174,7 @@ async def _fail(client: Client, secrets: list[str]) -> None:
         await client.http.post("/v1/auth/token?grant_type=password", json={"email": EMAIL, "pasword": secret})
         await client.http.post("/v1/auth/token?grant_type=refresh_token", json={"refresh_token": f"{secret}x"})
         await client.http.post("/v1/auth/token", content=f'{{"password": "{secret}"', headers=_JSON)
+        await client.http.get(f"/api/public/v1/{secret}", headers={"Authorization": f"Bearer {secret}x"})
         await client.post("/v1/keys/revoke", {"id": secret})
         await client.post("/v1/webhooks/create", {"url": f"https://{secret}@example.com", "events": [secret]})
     for path, model in OPERATIONS.items():

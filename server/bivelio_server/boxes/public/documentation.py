@@ -45,7 +45,7 @@ PUBLIC_MODELS: Final[list[tuple[type[BaseModel], Literal["validation", "serializ
 _ALWAYS: Final[dict[str, Kind]] = {
     "401": PERMISSIONS, "403": PERMISSIONS, "405": PARAMETERS, "429": LIMITS, "500": UNKNOWN, "503": UNKNOWN,
 }  # fmt: skip
-_OF_BODIES: Final[dict[str, Kind]] = {**_ALWAYS, "400": PARAMETERS, "413": PARAMETERS, "415": PARAMETERS}
+_OF_BOXES: Final[dict[str, Kind]] = {**_ALWAYS, **dict.fromkeys(("400", "404", "413", "415"), PARAMETERS)}
 _HEADERS: Final = {
     "X-RateLimit-Hits": "Requests of the key in its present window of 60 seconds.",
     "X-RateLimit-Remaining-Key": "How many more the key may send in it.",
@@ -69,14 +69,14 @@ def public_paths(refs: dict[Any, Any]) -> dict[str, Any]:
             "post": {
                 **_endpoint(RETRIEVE, "Search a box", "Busca en una caja. One intelligence unit."),
                 **_asking(refs, RetrieveDocuments),
-                "responses": _responses(refs, found, {**_OF_BODIES, "402": QUOTA}),
+                "responses": _responses(refs, found, {**_OF_BOXES, "402": QUOTA}),
             }
         },
         f"{VERSION_PATH}/boxes/{{box}}/retrieve-full-documents": {
             "post": {
                 **_endpoint(RETRIEVE_FULL, "Read whole files of a box", "Lee ficheros enteros de una caja. Free."),
                 **_asking(refs, RetrieveFullDocuments),
-                "responses": _responses(refs, whole, _OF_BODIES),
+                "responses": _responses(refs, whole, _OF_BOXES),
             }
         },
     }
