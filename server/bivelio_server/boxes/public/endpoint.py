@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from bivelio_server.boxes.public import queries
 from bivelio_server.boxes.public.admission import PublicAdmission
 from bivelio_server.boxes.public.rendering import BoxClosed, NoSuchPath, render
 from bivelio_server.boxes.public.retrieval_schemas import (
@@ -31,7 +32,7 @@ from bivelio_server.boxes.units import PER_SEARCH, require_unit, spend_unit
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.context import Context, Services
 from bivelio_server.kit.door import json_response, method_not_allowed, read_json
-from bivelio_server.kit.errors import InsufficientScope, NotFound, Problem
+from bivelio_server.kit.errors import InsufficientScope, NotFound, Problem, ValidationFailed
 from bivelio_server.kit.execution import transaction
 from bivelio_server.kit.models import Input, Output
 from bivelio_server.kit.origin import Door, Origin
@@ -47,6 +48,7 @@ RETRIEVE: Final = "public.retrieve_documents"
 RETRIEVE_FULL: Final = "public.retrieve_full_documents"
 #: Questions are short, and so are lists of ids.
 MOST_BYTES: Final = 64 * 1024
+MOST_TEXT_BYTES: Final = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ class PublicAPI:
         data = await _read(asked.request, RetrieveFullDocuments)
         with _closed():
             async with self._transaction(asked) as context:
+                await searching.prepare(context, asked.box_id, BoxRole.admin)
+                await _require_room(context, asked.box_id, data.sources)
                 found = await searching.full_documents(context, asked.box_id, BoxRole.admin, data.sources)
         return _full_documents(data.sources, found)
 
@@ -138,6 +142,13 @@ def _closed() -> Iterator[None]:
         yield
     except (NotFound, InsufficientScope):
         raise BoxClosed from None
+
+
+async def _require_room(context: Context, box_id: str, sources: Sequence[str]) -> None:
+    """The reply is made in memory. Raises ValidationFailed."""
+    size = await queries.text_bytes(context, box_id, sources)
+    if size > MOST_TEXT_BYTES:
+        raise ValidationFailed(Problem("sources", "maximum", _TOO_MUCH_TEXT.format(bytes=size)))
 
 
 async def _read(request: Request, model: type[InputT]) -> InputT:
@@ -176,6 +187,10 @@ def _full_documents(sources: Sequence[str], found: Sequence[searching.FullDocume
     )
 
 
+_TOO_MUCH_TEXT: Final = Text(
+    f"Los ficheros de 'sources' suman {{bytes}} bytes de texto y una respuesta lleva {MOST_TEXT_BYTES}: pide menos.",
+    f"The files of 'sources' hold {{bytes}} bytes of text, and a reply {MOST_TEXT_BYTES} at most: ask for fewer.",
+)
 _WORKS: Final = Text("La clave de API funciona.", "The API key works.")
 _NO_SUCH_PATH: Final = Text(
     "Esta dirección no existe; hay check, boxes/{box}/retrieve-documents y boxes/{box}/retrieve-full-documents.",

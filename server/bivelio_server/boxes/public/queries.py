@@ -15,13 +15,22 @@ from bivelio_server.kit.context import Context
 from bivelio_server.kit.db import Database
 from bivelio_server.kit.errors import NotFound
 from bivelio_server.kit.ids import is_well_formed
-from bivelio_server.kit.rows import business, count_of
+from bivelio_server.kit.rows import business, count_of, identity
 
 RESOURCE: Final = "boxes"
 _ADMIT: Final = """
     select org_id, environment, id, user_id, role, scopes, plan, expired, hits, key_remaining, key_resets_at,
            user_remaining, user_resets_at, retry_after, held_by
       from admit_by_box_key(%s, %s, %s, %s)
+"""
+#: Without reading them.
+_TEXT_BYTES: Final = """
+    select coalesce(sum(octet_length(p.text)), 0)::bigint as bytes
+      from box_files f
+      join box_pages p on p.org_id = f.org_id and p.environment = f.environment and p.file_id = f.id
+                      and p.revision = f.ready_revision
+     where f.org_id = %(org_id)s and f.environment = %(environment)s and f.box_id = %(box_id)s
+       and f.id = any(%(file_ids)s::text[]) and f.deleted_at is null
 """
 
 
@@ -44,6 +53,14 @@ async def get_key(context: Context, key_id: str) -> Any:
     found = (await context.session.execute(_with_use(context, _visible(context).where(BoxKey.id == key_id)))).first()
     if found is None:
         raise NotFound("id")
+    return found
+
+
+async def text_bytes(context: Context, box_id: str, file_ids: Sequence[str]) -> int:
+    """How much text these files of the box hold together."""
+    values = {**identity(context.caller), "box_id": box_id, "file_ids": list(file_ids)}
+    [row] = await context.session.run(_TEXT_BYTES, values)
+    found: int = row.bytes
     return found
 
 

@@ -2,8 +2,10 @@
 
 import pytest
 
+from bivelio_server.boxes.public import endpoint
 from bivelio_server.boxes.retrieval.searching import Question
-from tests.boxes.public.arranging import BASE, Scripted, asker, make_box
+from tests.boxes.public.arranging import BASE, Scripted, asker, error_of, make_box, outcome
+from tests.boxes.stocking import a_box
 from tests.world import Organization
 
 pytestmark = pytest.mark.anyio
@@ -56,6 +58,20 @@ async def test_full_documents_come_with_their_pages_and_what_is_missing(acme: Or
         "missing": ["file_unknown"],
         "usage": {"intelligence_units_consumed": 0, "documents_retrieved": 1, "total_pages": 2},
     }
+
+
+async def test_too_much_text_for_one_reply_is_refused(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    box, other = a_box(acme), a_box(acme)
+    files = [box.add(f"{n}.txt", "x" * 400) for n in range(3)]
+    other.add("other.txt", "x" * 400)
+    monkeypatch.setattr(endpoint, "MOST_TEXT_BYTES", 1000)
+    key = asker(acme)
+
+    assert (await key.read(box.id, *files[:2])).json()["data"]["usage"]["documents_retrieved"] == 2
+    refused = await key.read(box.id, *files)
+
+    assert outcome(refused) == (400, "B1004")
+    assert "'sources' hold 1200 bytes" in error_of(refused)["cause"]
 
 
 async def test_a_path_may_be_looked_at_before_it_is_used(acme: Organization) -> None:
