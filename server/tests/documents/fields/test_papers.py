@@ -89,6 +89,32 @@ DOÑA ANA RUIZ PEÑA, mayor de edad, con DNI 87654321X.
     assert [party["nif"] for party in extraction.extracted["parties"]] == ["12345678Z", "87654321X"]
 
 
+def test_a_notary_in_a_city_with_her_title() -> None:
+    extraction = extract(
+        paper("""
+En la Villa de Madrid, a tres de mayo de dos mil veintiséis.
+Ante mí, doña Ana Peña Gil, notaria de esta capital,
+"""),
+        "deed",
+    )
+
+    assert extraction.extracted["notary"] == "Ana Peña Gil"
+    assert extraction.extracted["place"] == "Madrid"
+
+
+def test_what_a_company_is_called_is_not_its_name() -> None:
+    extraction = extract(
+        paper("""
+COMPARECE
+D. Juan Gil Mora, con NIF 12345678Z, en nombre y representación de la mercantil
+Talleres Sol S.L., con CIF B12345674.
+"""),
+        "deed",
+    )
+
+    assert extraction.extracted["parties"][1] == {"name": "Talleres Sol S.L.", "nif": "B12345674"}
+
+
 CARD = """
 IDESPBAA000589599999999R<<<<<<
 8001014F3106028ESP<<<<<<<<<<<9
@@ -111,6 +137,46 @@ def test_an_identity_card_by_its_zone() -> None:
         "sex": "F",
     }
     assert confidence(extraction, "birth_date") > 0.9
+
+
+def test_names_of_a_zone_have_the_accents_that_are_printed() -> None:
+    printed = "APELLIDOS\nESPAÑOLA ESPAÑOLA\nNOMBRE\nCARMEN"
+
+    alone, both = extract(paper(CARD), "id_document"), extract(paper(printed + CARD), "id_document")
+
+    assert confidence(alone, "surnames") < 0.9
+    assert both.extracted["surnames"] == "ESPAÑOLA ESPAÑOLA"
+    assert confidence(both, "surnames") > 0.9
+
+
+def test_the_front_of_an_identity_card_by_its_labels() -> None:
+    extraction = extract(
+        paper("""
+DOCUMENTO NACIONAL DE IDENTIDAD
+APELLIDOS
+ESPAÑOLA ESPAÑOLA
+NOMBRE
+CARMEN
+SEXO      NACIONALIDAD      FECHA DE NACIMIENTO
+F         ESP               01 01 1980
+NUM SOPORT        VALIDEZ
+BAA000589         02 06 2031
+DNI 99999999R
+"""),
+        "id_document",
+    )
+
+    assert extraction.extracted == {
+        "kind": "dni",
+        "document_number": "BAA000589",
+        "id_number": "99999999R",
+        "surnames": "ESPAÑOLA ESPAÑOLA",
+        "name": "CARMEN",
+        "nationality": "ESP",
+        "birth_date": "1980-01-01",
+        "expiry_date": "2031-06-02",
+        "sex": "F",
+    }
 
 
 def test_a_zone_with_a_misread_digit_is_not_sure() -> None:

@@ -11,11 +11,12 @@ from bivelio_server.documents.fields.papers.people import parties
 from bivelio_server.documents.fields.papers.wording import date_in_words, number_in_words
 
 _NAME: Final = r"(?:[a-z'·-]+\s){1,5}[a-z'·-]+"
+_TITLE: Final = r"(?:don|dona|d\.a|d\.|dna\.)"
 _NOTARY: Final = (
-    re.compile(rf"ante mi,?\s+(?:don|dona|d\.|dna\.|d\.a)?\s*({_NAME}?),?\s+notari[oa]"),
-    re.compile(rf"(?:don|dona|d\.|dna\.|d\.a)\s+({_NAME}?),?\s+notari[oa] (?:de|del|con|publico)"),
+    re.compile(rf"ante mi,?\s+(?:{_TITLE}\s+)?({_NAME}?),?\s+notari[oa]"),
+    re.compile(rf"{_TITLE}\s+({_NAME}?),?\s+notari[oa] (?:de|del|con|publico)"),
     re.compile(
-        rf"notari[oa](?: autorizante)?:?\s+(?:don|dona|d\.|dna\.)\s+({_NAME}?)(?=[,.;]"
+        rf"notari[oa](?: autorizante)?:?\s+{_TITLE}\s+({_NAME}?)(?=[,.;]"
         rf"|\s+(?:protocolo|numero|notari))"
     ),
 )
@@ -24,7 +25,10 @@ _PROTOCOL: Final = (
     re.compile(r"(?:^|\s)numero:?\s+(?:[a-z ]{3,60}?\s*)?[(.\-]*\s*(\d[\d.]*)(?=[\s.)\-])"),
 )
 _PROTOCOL_WORDS: Final = re.compile(r"(?:^|\s)numero:?\s+([a-z]+(?:\s[a-z]+){0,7})\s?[.\-]")
-_PLACE: Final = re.compile(r"\ben\s+([a-z][a-z' ]{2,40}?),?\s+(?:mi residencia|a\s+[a-z]+(?: y [a-z]+)? de)")
+_PLACE: Final = re.compile(
+    r"\ben\s+(?:(?:la|el)\s+(?:ciudad|villa|localidad|municipio|pueblo)\s+de\s+)?([a-z][a-z' ]{2,40}?),?"
+    r"\s+(?:mi residencia|a\s+[a-z]+(?: y [a-z]+)? de)"
+)
 
 
 def read_deed(document: Document) -> Tree:

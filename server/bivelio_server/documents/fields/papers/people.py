@@ -24,6 +24,11 @@ _COMPANY: Final = re.compile(
     r"(?:(?<=[,.:;(])|(?<=\bde )|(?<=\bde la )|(?<=\bmercantil )|(?<=\bsociedad )"
     r"|(?<=\bparte ))\s*([^,.:;()]{3,70}?)\s*,?\s*$"
 )
+#: What a company is called before its name; "Sociedad Cooperativa Sol" begins with its own.
+_CALLED: Final = re.compile(
+    r"(?:(?:la|el|una)\s+)?(?:(?:compania|sociedad)\s+)?(?:mercantil|sociedad|entidad|empresa|compania|company)\s+"
+    r"(?!anonima|limitada|cooperativa|civil|de\b)"
+)
 _REACH: Final = 420
 #: Where one party ends and the next begins.
 _PARTS: Final = re.compile(
@@ -108,6 +113,8 @@ def _company_name(running: Flow, start: int, end: int, number: str) -> Found | N
             begin = start + form_start.start()
         if begin is None or stop - begin > 90:
             continue
+        called = _CALLED.match(running.plain, begin, stop)
+        begin = called.end() if called else begin
         span = running.span(begin, stop)
         checks = [LABEL_WEAK, 0.5] + ([0.7] if agrees(running.plain[begin:stop], number) else [])
         item: Found | None = found(span.text.strip(" ,"), span, *checks)
