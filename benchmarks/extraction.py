@@ -1,124 +1,200 @@
 """Accuracy of extraction on made-up documents, born digital and degraded, and on real ones where a folder is given.
 
-    python benchmarks/extraction.py [--documents 10] [--scanned 2] [--engine small] [--samples FOLDER] [--tell]
+    python benchmarks/extraction.py [--documents 10] [--scanned 3] [--engine small] [--samples FOLDER] [--detail] [--tell]
 
-Half of the layouts are held out: rules are never tuned on them. `--tell` prints what is surely wrong in the other half.
+Some of the layouts are held out: rules are never tuned on them. `--tell` prints what is surely wrong in the others. All
+files are read by the server's own reader, two at a time.
 """
 
 import argparse
 import asyncio
 import json
+import resource
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from corpus.comparing import Score, lines
+from corpus.comparing import Score, lines, share
 from corpus.degrading import KINDS, degraded, picture
 from corpus.layouts import HELD_OUT, TUNED
 
 from bivelio_server.documents.fields import classify, extract
-from bivelio_server.reading.port import Reading
 from bivelio_server.reading.process import ChildReader
+
+BORN = "pdf"
+AT_ONCE = 2
+WIDTH = 19
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A file, what it is and what it says."""
+
+    name: str
+    document_type: str
+    truth: dict[str, Any]
+    content: bytes
+
+
+@dataclass
+class Result:
+    """Of one column of the table. `cpu` is that of the children that read and of what was made of it, in seconds."""
+
+    title: str
+    scores: dict[str, Score] = field(default_factory=dict)
+    classified: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("right", "unsure", "wrong"), 0))
+    cpu: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def documents(self) -> int:
+        return sum(score.documents for score in self.scores.values())
 
 
 def main() -> None:
     arguments = _arguments()
-    reader = ChildReader(arguments.engine)
-    for title, layouts in (("layouts that rules are tuned on", TUNED), ("held-out layouts", HELD_OUT)):
-        tell = arguments.tell and layouts is TUNED
-        born = _run(layouts, arguments.documents, lambda pdf, _: _read(reader, pdf))
-        _print(f"{title}, born digital", born, tell=tell)
-        for kind in KINDS if arguments.scanned else ():
-            _print(f"{title}, {kind}", _run(layouts, arguments.scanned, _scanned(reader, kind)), tell=tell)
+    results = []
+    for title, layouts in (("tuned", TUNED), ("held out", HELD_OUT)):
+        for kind in (BORN, *KINDS):
+            samples = list(_made_up(layouts, kind, arguments.documents if kind == BORN else arguments.scanned))
+            results.append(_measured(f"{title}, {kind}", samples, arguments.engine))
+            _report(results[-1], detail=arguments.detail, tell=arguments.tell and layouts is TUNED)
     if arguments.samples:
-        _print("real samples", _samples(arguments.samples, reader), tell=arguments.tell)
+        results.append(_measured("real", list(_real(arguments.samples)), arguments.engine))
+        _report(results[-1], detail=arguments.detail, tell=arguments.tell)
+    _table(results)
 
 
 def _arguments() -> Any:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=int, default=10, help="of each layout, born digital")
-    parser.add_argument("--scanned", type=int, default=2, help="of each layout, as scan and as photo")
-    parser.add_argument("--engine", default="small", choices=("tiny", "small"))
+    parser.add_argument("--scanned", type=int, default=3, help="of each layout, as scan and as photo")
+    parser.add_argument("--engine", default="small", choices=("light", "small"))
     parser.add_argument("--samples", type=Path)
+    parser.add_argument("--detail", action="store_true", help="field by field")
     parser.add_argument("--tell", action="store_true")
     return parser.parse_args()
 
 
-def _read(reader: ChildReader, content: bytes) -> Reading:
-    return asyncio.run(reader.read(content))
-
-
-def _scanned(reader: ChildReader, kind: str) -> Callable[[bytes, Random], Reading | None]:
-    """Of documents with one page only: a picture is no more."""
-
-    def read(pdf: bytes, random: Random) -> Reading | None:
-        pages = picture(pdf)
-        return _read(reader, degraded(pages, kind, random)) if pages is not None else None
-
-    return read
-
-
-def _run(
-    layouts: dict[str, Any], count: int, read: Callable[[bytes, Random], Reading | None]
-) -> tuple[dict[str, Score], dict[str, int], float]:
-    scores: dict[str, Score] = {}
-    classified = {"right": 0, "unsure": 0, "wrong": 0}
-    spent = 0.0
+def _made_up(layouts: dict[str, Any], kind: str, count: int) -> Iterator[Sample]:
+    """Scans and photos are of documents with one page only: a picture is no more."""
     for document_type, makers in layouts.items():
-        scores[document_type] = Score()
         for name, make in makers.items():
             for seed in range(count):
                 random = Random(f"{name}-{seed}")
                 pdf, truth = make(random)
-                reading = read(pdf, random)
-                if reading is None:
-                    continue
-                begun = time.process_time()
-                scores[document_type].add(truth, extract(reading, document_type), f"{name}-{seed}")
-                spent += time.process_time() - begun
-                label = classify(reading).label
-                classified["unsure" if label is None else "right" if label == document_type else "wrong"] += 1
-    return scores, classified, spent / max(sum(score.documents for score in scores.values()), 1)
+                page = None if kind == BORN else picture(pdf)
+                if kind == BORN:
+                    yield Sample(f"{name}-{seed}", document_type, truth, pdf)
+                elif page is not None:
+                    yield Sample(f"{name}-{seed}", document_type, truth, degraded(page, kind, random))
 
 
-def _print(title: str, result: tuple[dict[str, Score], dict[str, int], float], *, tell: bool) -> None:
-    scores, classified, each = result
-    print(f"\n{title}: {1000 * each:.0f} ms of processor a document")
-    for document_type, score in scores.items():
-        print(f"  {document_type}, {score.documents} documents")
-        print("\n".join(lines(score)))
-    sure = sum(score.sure for score in scores.values())
-    wrong = [told for score in scores.values() for told in score.surely_wrong]
-    held = sum(score.totals_held for score in scores.values())
-    right = sum(score.totals_held_right for score in scores.values())
-    print(f"  wrong at a confidence of 0.9 or more: {len(wrong)} of {sure} ({100 * len(wrong) / max(sure, 1):.2f} %)")
-    print(f"  total right where it is that sure: {right} of {held}")
-    if sum(classified.values()):
-        print(f"  classified: {classified}", flush=True)
-    for told in wrong if tell else ():
-        print(f"    {told}")
-
-
-def _samples(folder: Path, reader: ChildReader) -> tuple[dict[str, Score], dict[str, int], float]:
+def _real(folder: Path) -> Iterator[Sample]:
     """Invoices with the values that invoice2data expects, receipts with those of SROIE."""
-    scores = {"invoice": Score(), "receipt": Score()}
-    begun = time.process_time()
     for pdf in sorted((folder / "invoices-real").glob("*.pdf")):
         expected = json.loads(pdf.with_suffix(".json").read_text())[0]
         truth = {"invoice_number": expected["invoice_number"], "date": expected["date"], "currency": expected["currency"],
                  "total": Decimal(str(expected["amount"]))}  # fmt: skip
-        scores["invoice"].add(truth, extract(_read(reader, pdf.read_bytes()), "invoice"), pdf.name)
+        yield Sample(pdf.name, "invoice", truth, pdf.read_bytes())
     for image in sorted((folder / "receipts-real").glob("*.jpg")):
         expected = json.loads(image.with_suffix(".key.json").read_text())
         day, month, year = expected["date"].replace("-", "/").split("/")
         truth = {"date": f"{year if len(year) == 4 else '20' + year}-{month}-{day}", "total": Decimal(expected["total"]),
                  "issuer": {"name": expected["company"]}}  # fmt: skip
-        scores["receipt"].add(truth, extract(_read(reader, image.read_bytes()), "receipt"), image.name)
-    count = sum(score.documents for score in scores.values())
-    return scores, {}, (time.process_time() - begun) / max(count, 1)
+        yield Sample(image.name, "receipt", truth, image.read_bytes())
+
+
+def _measured(title: str, samples: Sequence[Sample], engine: Any) -> Result:
+    result = Result(title)
+    began, before = time.perf_counter(), _cpu()
+    asyncio.run(_read_all(result, samples, ChildReader(engine, at_once=AT_ONCE)))
+    result.seconds, result.cpu = time.perf_counter() - began, _cpu() - before
+    return result
+
+
+async def _read_all(result: Result, samples: Sequence[Sample], reader: ChildReader) -> None:
+    async def read(sample: Sample) -> None:
+        reading = await reader.read(sample.content)
+        score = result.scores.setdefault(sample.document_type, Score())
+        score.add(sample.truth, extract(reading, sample.document_type), sample.name)
+        label = classify(reading).label
+        result.classified["unsure" if label is None else "right" if label == sample.document_type else "wrong"] += 1
+
+    await asyncio.gather(*(read(sample) for sample in samples))
+
+
+def _cpu() -> float:
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in spent)
+
+
+def _report(result: Result, *, detail: bool, tell: bool) -> None:
+    each = result.cpu / max(result.documents, 1)
+    print(
+        f"{result.title}: {result.documents} documents in {result.seconds:.0f} s, {each:.2f} s of processor each",
+        flush=True,
+    )
+    for document_type, score in result.scores.items() if detail else ():
+        print(f"  {document_type}, {score.documents} documents")
+        print("\n".join(lines(score)))
+    for told in (told for score in result.scores.values() for told in score.surely_wrong) if tell else ():
+        print(f"    {told}")
+
+
+def _table(results: Sequence[Result]) -> None:
+    print("\n" + " " * 36 + "".join(f"{result.title:>{WIDTH}}" for result in results))
+    for name, cells in _rows(results):
+        print(f"{name:36}" + "".join(f"{cell:>{WIDTH}}" for cell in cells))
+
+
+def _rows(results: Sequence[Result]) -> Iterator[tuple[str, list[str]]]:
+    yield "documents", [str(result.documents) for result in results]
+    yield "invoices: number, date, total, ids", [_of(result, "invoice", *_KEYS) for result in results]
+    yield "invoices: name of the issuer", [_of(result, "invoice", "issuer.name") for result in results]
+    yield "invoices: name of the recipient", [_of(result, "invoice", "recipient.name") for result in results]
+    yield "invoices: whole items", [_items(result, "invoice") for result in results]
+    for document_type, title in _OTHERS.items():
+        yield f"{title}: fields", [_of(result, document_type) for result in results]
+    yield "statements: whole movements", [_items(result, "bank_statement") for result in results]
+    yield "contracts, deeds: whole parties", [_items(result, "contract", "deed") for result in results]
+    yield "wrong at 0.9 or more", [_surely_wrong(result) for result in results]
+    yield "total right where that sure", [_totals(result) for result in results]
+    yield "kind told right, not told, wrong", [" / ".join(map(str, result.classified.values())) for result in results]
+    yield "processor a document, seconds", [f"{result.cpu / max(result.documents, 1):.2f}" for result in results]
+
+
+_KEYS = ("invoice_number", "date", "total", "issuer.nif", "recipient.nif")
+_OTHERS = {"receipt": "receipts", "payslip": "payslips", "bank_statement": "bank statements", "contract": "contracts",
+           "deed": "deeds", "id_document": "identity documents"}  # fmt: skip
+
+
+def _of(result: Result, document_type: str, *names: str) -> str:
+    return _share(*share(result.scores[document_type], *names)) if document_type in result.scores else ""
+
+
+def _items(result: Result, *document_types: str) -> str:
+    scores = [result.scores[each] for each in document_types if each in result.scores]
+    return _share(sum(score.items_right for score in scores), sum(score.items for score in scores))
+
+
+def _surely_wrong(result: Result) -> str:
+    wrong = sum(len(score.surely_wrong) for score in result.scores.values())
+    sure = sum(score.sure for score in result.scores.values())
+    return f"{wrong} of {sure} = {100 * wrong / max(sure, 1):.2f} %"
+
+
+def _totals(result: Result) -> str:
+    right = sum(score.totals_held_right for score in result.scores.values())
+    return f"{right} of {sum(score.totals_held for score in result.scores.values())}"
+
+
+def _share(right: int, whole: int) -> str:
+    return f"{right}/{whole} = {100 * right / whole:.1f} %" if whole else ""
 
 
 if __name__ == "__main__":

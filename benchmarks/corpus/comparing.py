@@ -14,13 +14,15 @@ SURE = 0.9
 
 @dataclass
 class Score:
-    """`sure` counts the values with a confidence of 0.9 or more, `surely_wrong` those of them that are wrong."""
+    """`items` are lines of invoices, movements and parties, right where all of their fields are. `sure` counts the values with a confidence of 0.9 or more, `surely_wrong` those of them that are wrong."""
 
     right: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     wrong: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     missing: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     sure: int = 0
     surely_wrong: list[str] = field(default_factory=list)
+    items: int = 0
+    items_right: int = 0
     totals_held: int = 0
     totals_held_right: int = 0
     documents: int = 0
@@ -29,26 +31,34 @@ class Score:
         self.documents += 1
         values = {one.path: one for one in extraction.fields}
         pairs = _aligned(truth, extraction.extracted)
+        items: dict[str, bool] = {}
         for path, expected, got_path in pairs:
             got = values.get(got_path) if got_path else None
-            self._count(_generic(path), expected, got, f"{name}: {path} {expected!s}")
+            right = self._count(_generic(path), expected, got, f"{name}: {path} {expected!s}")
+            if "[" in path:
+                item = path[: path.index("]") + 1]
+                items[item] = items.get(item, True) and right
+        self.items += len(items)
+        self.items_right += sum(items.values())
         self._count_extra(truth, values, {got for _, _, got in pairs if got}, name)
         total = values.get("total")
         if total is not None and total.confidence >= SURE and "total" in truth:
             self.totals_held += 1
             self.totals_held_right += _same(truth["total"], total.value)
 
-    def _count(self, name: str, expected: Any, got: Any, told: str) -> None:
+    def _count(self, name: str, expected: Any, got: Any, told: str) -> bool:
+        """Whether it is right; nothing, where the document says nothing, is."""
         if got is None:
-            self.missing[name] += expected is not None
-            self.right[name] += expected is None
-            return
+            if expected is not None:
+                self.missing[name] += 1
+            return expected is None
         right = expected is not None and _same(expected, got.value)
         (self.right if right else self.wrong)[name] += 1
         if got.confidence >= SURE:
             self.sure += 1
             if not right:
                 self.surely_wrong.append(f"{told} != {got.value!s} ({got.confidence})")
+        return right
 
     def _count_extra(self, truth: Mapping[str, Any], values: Mapping[str, Any], used: set[str], name: str) -> None:
         """Items that are not in the document."""
@@ -91,7 +101,9 @@ def _matched(truth: Sequence[Any], got: Sequence[Any]) -> list[int | None]:
 
 
 def _common(item: Mapping[str, Any], other: Mapping[str, Any]) -> int:
-    return sum(value is not None and other.get(name) is not None and _same(value, other[name]) for name, value in item.items())
+    return sum(
+        value is not None and other.get(name) is not None and _same(value, other[name]) for name, value in item.items()
+    )
 
 
 def _join(path: str, name: str) -> str:
@@ -110,6 +122,13 @@ def _same(one: Any, other: Any) -> bool:
 
 def _normal(text: str) -> str:
     return " ".join(text.casefold().split()).rstrip(" .,")
+
+
+def share(score: Score, *names: str) -> tuple[int, int]:
+    """Of the values of these fields: how many are right, and how many there are. Without names, of all but items."""
+    wanted = names or tuple(name for name in {*score.right, *score.wrong, *score.missing} if "[]" not in name)
+    right = sum(score.right[name] for name in wanted)
+    return right, right + sum(score.wrong[name] + score.missing[name] for name in wanted)
 
 
 def lines(score: Score) -> Iterator[str]:

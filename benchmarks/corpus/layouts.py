@@ -1,6 +1,6 @@
 """All layouts by type of document: those that rules may be tuned on, and those nobody looks at meanwhile."""
 
-from corpus import invoice_layouts, invoice_layouts_held_out, papers, receipts
+from corpus import deeds, identities, invoice_layouts, invoice_layouts_held_out, papers, receipts
 
 TUNED = {
     "invoice": invoice_layouts.TUNED,
@@ -8,6 +8,8 @@ TUNED = {
     "payslip": papers.PAYSLIPS,
     "bank_statement": papers.STATEMENTS,
     "contract": papers.CONTRACTS,
+    "deed": deeds.TUNED,
+    "id_document": identities.TUNED,
 }
 HELD_OUT = {
     "invoice": invoice_layouts_held_out.HELD_OUT,
@@ -15,4 +17,6 @@ HELD_OUT = {
     "payslip": papers.PAYSLIPS_HELD_OUT,
     "bank_statement": papers.STATEMENTS_HELD_OUT,
     "contract": papers.CONTRACTS_HELD_OUT,
+    "deed": deeds.HELD_OUT,
+    "id_document": identities.HELD_OUT,
 }

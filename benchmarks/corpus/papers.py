@@ -1,4 +1,4 @@
-"""Payslips, bank statements, contracts, deeds and identity cards."""
+"""Payslips, bank statements and contracts."""
 
 import calendar
 from datetime import date, timedelta
@@ -141,7 +141,7 @@ def service_contract(random: Random) -> Made:
     words = {6: "seis", 12: "doce", 24: "veinticuatro"}[months]
     page = Paper("Times-Roman", 11)
     page.text(297, 70, "CONTRATO DE PRESTACIÓN DE SERVICIOS", bold=True, size=14, align="c")
-    _prose(page, 100, [
+    prose(page, 100, [
         f"En {one.town}, a {long_date(when)}.", "", "REUNIDOS", "",
         f"De una parte, D. {manager.name}, con NIF {manager.nif}, en nombre y representación de {one.name}, con CIF {one.nif} y domicilio en {one.street}, {one.address}, en adelante el CLIENTE.", "",
         f"Y de otra parte, D. {other.name}, mayor de edad, con NIF {other.nif} y domicilio en {other.street}, {other.address}, en adelante el PRESTADOR.", "",
@@ -160,7 +160,7 @@ def lease(random: Random) -> Made:
     when, years, price = day(random), random.choice((1, 3, 5)), Decimal(random.randint(400, 1900))
     page = Paper("Helvetica", 10)
     page.text(60, 60, "CONTRATO DE ARRENDAMIENTO DE VIVIENDA", bold=True, size=13)
-    _prose(page, 90, [
+    prose(page, 90, [
         f"En {one.town}, a {when:%d/%m/%Y}", "", "REUNIDOS", "", f"De una parte, como ARRENDADOR, Dña. {one.name}, con DNI {one.nif}.", "",
         f"De otra parte, como ARRENDATARIO, Don {other.name}, con DNI {other.nif}.", "", "EXPONEN", "", f"Que la primera es propietaria de la vivienda sita en {one.street}, de {one.town}.", "",
         "ESTIPULACIONES", "", f"1ª. El plazo del arrendamiento será de {years} {'año' if years == 1 else 'años'}, prorrogable por las partes.", "",
@@ -170,7 +170,7 @@ def lease(random: Random) -> Made:
                         "duration": f"P{years}Y", "amount": price, "signature_place": one.town}  # fmt: skip
 
 
-def _prose(page: Paper, y: float, paragraphs: list[str], width: int = 92) -> None:
+def prose(page: Paper, y: float, paragraphs: list[str], width: int = 92) -> None:
     for paragraph in paragraphs:
         line = ""
         for word in paragraph.split():
