@@ -8,7 +8,7 @@ import pypdfium2
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
-KINDS = ("scan", "photo")
+KINDS = ("scan", "photo", "desk")
 _DPI = 200
 
 
@@ -21,9 +21,13 @@ def picture(pdf: bytes) -> Image | None:
 
 
 def degraded(page: Image, kind: str, random: Random) -> bytes:
-    """JPEG. `scan`: up to 2° askew, noise, strong compression. `photo`: perspective and a shadow besides."""
+    """JPEG. `scan`: up to 2° askew, noise, strong compression. `photo`: perspective and a shadow besides. `desk`: the sheet
+    lies on something darker, in strong perspective, a little blurred."""
     noise = np.random.default_rng(random.getrandbits(32))
-    image = _rotated(page, random.uniform(-2, 2))
+    if kind == "desk":
+        image = cv2.GaussianBlur(_shadowed(_on_a_desk(page, random, noise), random), (0, 0), 0.7)
+    else:
+        image = _rotated(page, random.uniform(-2, 2))
     if kind == "photo":
         image = _shadowed(_in_perspective(image, random), random)
     image = np.clip(image + noise.normal(0, 6, image.shape), 0, 255).astype(np.uint8)
@@ -41,6 +45,17 @@ def _in_perspective(image: Image, random: Random) -> Image:
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     moved = corners + np.array([[random.uniform(-0.015, 0.015) * width for _ in range(2)] for _ in range(4)], np.float32)
     return cv2.warpPerspective(image, cv2.getPerspectiveTransform(corners, moved), (width, height), borderValue=(230, 230, 230))
+
+
+def _on_a_desk(image: Image, random: Random, noise: np.random.Generator) -> Image:
+    height, width = image.shape[:2]
+    size = (round(1.2 * width), round(1.15 * height))
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    moved = corners + np.array([[random.uniform(0.04, 0.16) * width, random.uniform(0.02, 0.13) * height] for _ in range(4)], np.float32)
+    matrix = cv2.getPerspectiveTransform(corners, moved)
+    grain = cv2.GaussianBlur(noise.normal(0, 60, (size[1], size[0], 3)), (0, 0), 9) * 3
+    paper = cv2.warpPerspective(np.full((height, width, 1), 255, np.uint8), matrix, size)[..., None] > 0
+    return np.where(paper, cv2.warpPerspective(image, matrix, size, flags=cv2.INTER_CUBIC), random.randint(60, 140) + grain)
 
 
 def _shadowed(image: Image, random: Random) -> Image:
