@@ -46,6 +46,8 @@ class Places:
         self.inside = inside
         self.outside = outside
         self._freed = freed
+        #: Inside for want of room outside.
+        self._staying: list[Place] = []
         self._returning: list[tuple[Place, asyncio.Future[None]]] = []
 
     def occupy(self, holder: UUID | None = None) -> "Place":
@@ -57,25 +59,40 @@ class Places:
         """How much work each holder has here, inside and outside."""
         return self.inside.by_holder + self.outside.by_holder
 
-    def let_out(self, holder: UUID | None) -> bool:
-        """False when there is no room outside."""
-        outside = self.outside
-        if not outside.open and (not outside.free or holder in outside.by_holder):
-            return False
-        self.inside.leave(holder)
-        outside.enter(holder)
-        self._pass_on()
-        return True
+    def let_out(self, place: "Place") -> None:
+        """Without room outside it changes places with one of its holder's that returns, or stays until one does: else
+        those who wait for each other, some inside and some outside, would wait for ever."""
+        if self._has_room_outside(place.holder):
+            self._move_out(place)
+            self._pass_on()
+            return
+        for returning, turn in self._returning:
+            if returning.holder == place.holder:
+                self._returning.remove((returning, turn))
+                place.is_inside = False
+                turn.set_result(None)
+                return
+        self._staying.append(place)
 
     async def let_in(self, place: "Place") -> None:
         """Waits for a place; who has least here comes first."""
-        if not self._may_return(place):
+        staying = next((each for each in self._staying if each.holder == place.holder), None)
+        if self._may_return(place):
+            self._move_in(place.holder)
+        elif staying is not None:
+            self._staying.remove(staying)
+            staying.is_inside = False
+        else:
             await self._turn_of(place)
-            return
-        self._move_in(place.holder)
 
-    def give_up(self, room: Room, holder: UUID | None) -> None:
-        room.leave(holder)
+    def stay_in(self, place: "Place") -> None:
+        """It has something to do inside again."""
+        if place in self._staying:
+            self._staying.remove(place)
+
+    def give_up(self, place: "Place") -> None:
+        self.stay_in(place)
+        (self.inside if place.is_inside else self.outside).leave(place.holder)
         self._pass_on()
 
     async def _turn_of(self, place: "Place") -> None:
@@ -93,7 +110,11 @@ class Places:
             raise
 
     def _pass_on(self) -> None:
-        """What is free goes to those who return before anything new is begun."""
+        """What is free goes to those who return before anything new is begun; who stayed leaves where there is room."""
+        for place in [each for each in self._staying if self._has_room_outside(each.holder)]:
+            if self._has_room_outside(place.holder):
+                self._staying.remove(place)
+                self._move_out(place)
         while allowed := [waiting for waiting in self._returning if self._may_return(waiting[0])]:
             place, turn = min(allowed, key=lambda waiting: self._here(waiting[0].holder))
             self._returning.remove((place, turn))
@@ -102,11 +123,19 @@ class Places:
         if self.inside.free > 0:
             self._freed()
 
+    def _has_room_outside(self, holder: UUID | None) -> bool:
+        return self.outside.open > 0 or (self.outside.free > 0 and holder not in self.outside.by_holder)
+
     def _may_return(self, place: "Place") -> bool:
         return self.inside.open > 0 or (self.inside.free > 0 and self._here(place.holder) == 1)
 
     def _here(self, holder: UUID | None) -> int:
         return self.inside.by_holder[holder] + self.outside.by_holder[holder]
+
+    def _move_out(self, place: "Place") -> None:
+        self.inside.leave(place.holder)
+        self.outside.enter(place.holder)
+        place.is_inside = False
 
     def _move_in(self, holder: UUID | None) -> None:
         self.outside.leave(holder)
@@ -118,23 +147,25 @@ class Place:
 
     def __init__(self, places: Places, holder: UUID | None) -> None:
         self.holder = holder
+        self.is_inside = True
         self._places = places
-        self._is_inside = True
         self._moving = asyncio.Lock()
 
     def leave(self) -> None:
-        """Let others have the place until `take`. Without room outside it is kept."""
-        if self._is_inside:
-            self._is_inside = not self._places.let_out(self.holder)
+        """Let others have the place until `take`. Without room outside it is kept until then, or until there is."""
+        if self.is_inside:
+            self._places.stay_in(self)
+            self._places.let_out(self)
 
     async def take(self) -> None:
         """Have a place again, after waiting for one where need be."""
         async with self._moving:
-            if not self._is_inside:
-                await self._places.let_in(self)
-                self._is_inside = True
+            if self.is_inside:
+                self._places.stay_in(self)
+                return
+            await self._places.let_in(self)
+            self.is_inside = True
 
     def give_up(self) -> None:
         """The work is over."""
-        room = self._places.inside if self._is_inside else self._places.outside
-        self._places.give_up(room, self.holder)
+        self._places.give_up(self)

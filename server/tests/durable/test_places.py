@@ -55,6 +55,58 @@ async def test_a_place_is_kept_when_there_is_no_room_outside() -> None:
     await asyncio.wait_for(crowd[1].take(), 1)
 
 
+async def test_who_had_to_stay_changes_places_with_one_who_returns() -> None:
+    """Some inside, some outside, and those inside wait for these: a crowd that takes turns at something."""
+    places = make(inside=2, outside=2)
+    turns = asyncio.Semaphore(1)
+
+    async def take_a_turn(place: Place) -> None:
+        place.leave()
+        async with turns:
+            for _ in range(2):
+                await asyncio.sleep(0.01)
+                await place.take()
+                place.leave()
+        place.give_up()
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as crowd:
+        for _ in range(20):
+            while not places.inside.open:  # noqa: ASYNC110 - as the dispatcher, which claims when it may
+                await asyncio.sleep(0.001)
+            crowd.create_task(take_a_turn(places.occupy(ONE)))
+            await asyncio.sleep(0)
+
+    assert (places.inside.taken, places.outside.taken) == (0, 0)
+
+
+async def test_who_had_to_stay_leaves_when_there_is_room() -> None:
+    places = make(outside=1)
+    first, staying = places.occupy(ONE), places.occupy(ONE)
+    first.leave()
+    staying.leave()
+
+    first.give_up()
+
+    assert (places.inside.taken, places.outside.taken) == (0, 1)
+    staying.give_up()
+    assert places.held() == {}
+
+
+async def test_who_has_come_back_to_work_is_not_sent_out() -> None:
+    places = make(outside=1)
+    absent, working = places.occupy(ONE), places.occupy(ONE)
+    absent.leave()
+    working.leave()
+    await working.take()
+    busy = places.occupy(OTHER)
+
+    refused = await waiting(absent)
+    busy.give_up()
+
+    await asyncio.wait_for(refused, 1)
+    assert (places.inside.taken, places.outside.taken) == (2, 0)
+
+
 async def test_the_last_of_the_room_outside_is_for_those_who_have_none() -> None:
     places = make(inside=9, outside=8)
     greedy = [places.occupy(ONE) for _ in range(8)]
