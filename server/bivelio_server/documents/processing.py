@@ -151,7 +151,7 @@ async def _followed(run: Run) -> AsyncIterator[Tell]:
         while not await _is_set(over, _NOTED_SECONDS):
             if share > noted or time.monotonic() - noted_at > _EXTENDED_SECONDS:
                 noted, noted_at = share, time.monotonic()
-                await _note(run, _READ * share)
+                await _note(run, round(_READ * share, 3))
 
     noting = asyncio.create_task(note())
     try:
