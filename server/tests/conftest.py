@@ -10,6 +10,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import httpx2
+import hypothesis
 import psycopg
 import pytest
 import structlog
@@ -34,11 +35,15 @@ LOG = [
     structlog.processors.TimeStamper(fmt="iso"),
     structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
 ]
+#: A machine with other work on it is no mistake of ours.
+PATIENT = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 SECRET_KEY = "a secret key for tests, of more than 32 characters"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     structlog.configure(processors=LOG)
+    hypothesis.settings.register_profile("patient", PATIENT)
+    hypothesis.settings.load_profile("patient")
     if not hasattr(config, "workerinput"):
         os.environ["BIVELIO_TEST_FOLDER"] = tempfile.mkdtemp(prefix="bivelio-tests-")
 
