@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 from pydantic_ai.direct import model_request, model_request_stream
+from pydantic_ai.embeddings import EmbeddingResult
 from pydantic_ai.messages import (
     ModelMessage,
     ModelResponse,
@@ -24,11 +25,13 @@ from bivelio_server.ai.generative.failures import BROKEN, ProviderFailed
 from bivelio_server.ai.generative.wire.connecting import models_of
 from bivelio_server.ai.generative.wire.errors import as_ours
 from bivelio_server.ai.generative.wire.messages import messages_of, parameters_of, reply_of, usage_of
-from bivelio_server.ai.port import Embedded, Prompt, Reply, TextDelta
+from bivelio_server.ai.port import Embedded, Prompt, Reply, TextDelta, Usage, Vector
 from bivelio_server.kit.http import configured_client
 
 #: A megabyte of text is more than any model writes; vectors of a thousand texts are longer.
 _MAX_BYTES: Final = 64 * 1024 * 1024
+#: Texts of one request: Gemini takes no more.
+MOST_EMBEDDED: Final = 100
 #: That are kept in mind; whoever defines agents may name any.
 _MODELS: Final = 32
 
@@ -74,17 +77,27 @@ class WireProvider:
 
     async def embed(self, texts: Sequence[str], kind: Literal["query", "passage"], seconds: float) -> Embedded:
         assert self._embedding_model is not None, "asked only where one is configured"
-        input_type: Literal["query", "document"] = "query" if kind == "query" else "document"
-        with as_ours(self._secret):
-            async with asyncio.timeout(min(seconds, self._configuration.seconds)):
-                result = await self._embedding_model.embed(list(texts), input_type=input_type)
-            vectors = [_unit(vector) for vector in result.embeddings]
-            return Embedded(
-                vectors, self._configuration.engine, self._embedding_model.model_name, usage_of(result.usage)
-            )
+        vectors: list[Vector] = []
+        usage, deadline = Usage(), asyncio.get_running_loop().time() + seconds
+        for first in range(0, len(texts), MOST_EMBEDDED):
+            batch = texts[first : first + MOST_EMBEDDED]
+            result = await self._embed(batch, kind, deadline)
+            vectors += [_unit(vector) for vector in result.embeddings]
+            usage += usage_of(result.usage)
+        return Embedded(vectors, self._configuration.engine, self._embedding_model.model_name, usage)
 
     async def aclose(self) -> None:
         await self._client.aclose()
+
+    async def _embed(self, texts: Sequence[str], kind: Literal["query", "passage"], deadline: float) -> EmbeddingResult:
+        assert self._embedding_model is not None
+        input_type: Literal["query", "document"] = "query" if kind == "query" else "document"
+        with as_ours(self._secret):
+            async with self._limit(deadline):
+                result = await self._embedding_model.embed(list(texts), input_type=input_type)
+            if len(result.embeddings) != len(texts):
+                raise ProviderFailed(BROKEN, details={"provider": "not as many vectors as texts", "status": None})
+            return result
 
     def _request(
         self, model: str, prompt: Prompt
