@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import anyio
 import httpx2
+import psycopg
 import pytest
 import requests
 import schemathesis
@@ -35,6 +36,7 @@ from schemathesis.specs.openapi.checks import (
 
 from bivelio_server.app import FEATURES, openapi_document
 from bivelio_server.kit.idempotency import HEADER
+from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.operations import Catalogue, Who
 from tests.acceptance.conftest import Template
 from tests.acceptance.installation import EMAIL, PASSWORD, Process, fresh_installation
@@ -53,6 +55,20 @@ CHECKS = [
 ]
 
 AGENT = {"name": "Known", "model": None, "instructions": "Help.", "output_schema": None, "labels": [], "tools": []}
+WAITING_EXECUTION = """
+    insert into agent_executions
+        (org_id, environment, id, agent_id, agent_name, agent_version, status, input, trace, usage, tokens_used,
+         credits_consumed, duration_ms, invoked_by, door, depth, started_at)
+    select o.id, 'live', %(execution)s, %(agent)s, 'Known', 1, 'waiting_approval', '{}', '[]',
+           '{"prompt": 0, "output": 0, "cached": 0, "thought": 0}', 0, 1, 1, 'system:test', 'http', 0, now()
+      from organizations o
+"""
+AGENTS_APPROVAL = """
+    insert into agent_approvals
+        (org_id, environment, id, execution_id, agent_id, agent_name, operation, arguments, status, created_at)
+    select o.id, 'live', %(id)s, %(execution)s, %(agent)s, 'Known', 'contacts.erase', %(arguments)s, 'pending', now()
+      from organizations o
+"""
 _DOCUMENT = base64.b64encode(b'<?xml version="1.0"?><note>Factura FAC-2026-001</note>').decode()
 _FILE = base64.b64encode(b"name\nMaria").decode()
 
@@ -70,7 +86,7 @@ def without_recursion(document: dict[str, Any]) -> dict[str, Any]:
 DOCUMENT = without_recursion(openapi_document(Catalogue(FEATURES), "http://127.0.0.1:8000"))
 #: What leaves nobody to ask any further, or needs a phone, a provider or a model of its own: told as stories instead.
 STORIES = (
-    "/v1/(organization/delete|agents/decide|auth/oidc/.*|jobs/files/.*|documents/files/.*|hooks/.*"
+    "/v1/(organization/delete|auth/oidc/.*|jobs/files/.*|documents/files/.*|hooks/.*"
     "|account/(sign_out|leave_organization|confirm_second_factor|disable_second_factor|new_recovery_codes))"
 )
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
@@ -93,13 +109,15 @@ class Target:
 class Known:
     """Resources that exist, made for the operation that is about to be asked."""
 
-    def __init__(self, http: httpx2.Client, anonymous: httpx2.Client, url: str) -> None:
+    def __init__(self, http: httpx2.Client, anonymous: httpx2.Client, url: str, database: str) -> None:
         self._http = http
         self._anonymous = anonymous
         self._url = url
+        self._database = database
         self._kept: dict[str, dict[str, Any]] = {}
         workflow, webhook = self._make_workflow(), self._make_webhook()
-        notice, agent = self._make_notice(), self._make_agent()
+        notice, agent = self._make_notice(), self._make("agents", **AGENT)["id"]
+        self._eraser = self._make("agents", **{**AGENT, "tools": [{"operation": "contacts.erase"}]})["id"]
         document, extraction = self._make_document(), self._make_extraction()
         self.person = {"Authorization": f"Bearer {self._sign_in()}"}
         account, member, box = self._ask_in_person("account/get"), self._make_member(), self._make_box()
@@ -132,6 +150,7 @@ class Known:
             "/v1/agents/delete": lambda: {"id": self._make_agent()},
             "/v1/agents/restore": lambda: {"id": self._call("agents/delete", id=self._make_agent())["id"]},
             "/v1/agents/invoke": lambda: {"agent_id": "ag_classifier_01", "input": {"text": "Hola", "context": {}}},
+            "/v1/agents/decide": lambda: {"approval_id": self._make_agents_approval()},
             "/v1/agents/get_execution": lambda: {"execution_id": self._make_execution()},
             "/v1/documents/upload": lambda: {"filename": "known.xml", "content_base64": _DOCUMENT},
             "/v1/documents/get": lambda: {"document_id": document},
@@ -284,6 +303,11 @@ class Known:
         return str(self._make("contacts", name="Known")["id"])
 
     def _make_agent(self) -> str:
+        """Generated ones make place, as their number is limited."""
+        page = self._call("agents/list", per_page=100)
+        if page["pagination"]["total"] > 110:  # the oldest, which are used again, are not on it
+            for agent in page["agents"][50:]:
+                self._call("agents/delete", id=agent["id"])
         return str(self._make("agents", **AGENT)["id"])
 
     def _make_execution(self) -> str:
@@ -291,6 +315,17 @@ class Known:
         data = {"agent_id": "ag_classifier_01", "input": {"text": "Hola"}}
         reply = self._http.post("/v1/agents/invoke", json={"data": data}).json()
         return str((reply["data"] if reply["success"] else reply["error"]["details"])["execution_id"])
+
+    def _make_agents_approval(self) -> str:
+        """As an execution asks for it whose model wants to erase a contact; there is no model here."""
+        values = {
+            "id": new_id("agp"), "execution": new_id("age"), "agent": self._eraser,
+            "arguments": json.dumps({"id": self._make_contact()}),
+        }  # fmt: skip
+        with psycopg.connect(self._database, autocommit=True) as database:
+            database.execute(WAITING_EXECUTION, values)
+            database.execute(AGENTS_APPROVAL, values)
+        return str(values["id"])
 
     def _make_document(self) -> str:
         return str(self._call("documents/upload", filename="known.xml", content_base64=_DOCUMENT)["document_id"])
@@ -399,7 +434,8 @@ def target(template: Template) -> Iterator[Target]:
         http = stack.enter_context(httpx2.Client(base_url=server.address, headers={"X-API-Key": template.live_key}))
         anonymous = stack.enter_context(httpx2.Client(base_url=server.address))
         keys = {"live": template.live_key, "sandbox": template.test_key}
-        yield Target(server, keys, Known(http, anonymous, url), stack.enter_context(_session()))
+        known = Known(http, anonymous, url, place.database())
+        yield Target(server, keys, known, stack.enter_context(_session()))
 
 
 def _session() -> requests.Session:
