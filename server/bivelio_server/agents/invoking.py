@@ -2,6 +2,7 @@
 
 import time
 from datetime import datetime
+from typing import Final
 
 from pydantic import PrivateAttr
 
@@ -30,7 +31,9 @@ from bivelio_server.kit.ids import new_id
 from bivelio_server.kit.models import Output
 from bivelio_server.kit.origin import Door, Origin
 from bivelio_server.kit.rows import identity
-from bivelio_server.kit.text import DEFAULT_LANGUAGE
+from bivelio_server.kit.text import DEFAULT_LANGUAGE, Text
+from bivelio_server.mail.port import one_line
+from bivelio_server.notices.recording import remind
 
 
 class Prepared(Output):
@@ -131,6 +134,8 @@ async def record(context: Context, prepared: Prepared, outcome: Outcome) -> Agen
     approvals = [_asked(context, row, number, outcome) for number in range(len(outcome.asked))]
     context.session.add_all(approvals)
     await context.session.flush()
+    if approvals:
+        await _remind(context, approvals[0])
     invocation = invocation_of(row, approvals)
     if outcome.status == "completed":
         await record_event(context, EXECUTED, invocation)
@@ -145,6 +150,16 @@ def _asked(context: Context, row: Execution, number: int, outcome: Outcome) -> A
         **identity(context.caller), id=new_id("agp"), execution_id=row.id, agent_id=row.agent_id,
         agent_name=row.agent_name, operation=asked.operation, arguments=asked.arguments, status="pending",
         decided_by=None, decided_at=None, comment=None, result=None, error=None, done_at=None, created_at=context.now,
+    )  # fmt: skip
+
+
+async def _remind(context: Context, approval: Approval) -> None:
+    """One unread notice an agent, however much it asks for."""
+    caller = context.caller
+    await remind(
+        context.session, org_id=caller.org_id, environment=caller.environment, kind="approval.requested",
+        resource_id=approval.agent_id, text=_WAITING.format(agent=one_line(approval.agent_name)),
+        details={"agent_id": approval.agent_id, "approval_id": approval.id}, now=context.now,
     )  # fmt: skip
 
 
@@ -168,3 +183,9 @@ def _keep(row: Execution, outcome: Outcome, completed_at: datetime | None) -> No
 async def _count(context: Context, outcome: Outcome) -> None:
     if outcome.engine is not None and outcome.model is not None:
         await count_calls(context, outcome.engine, outcome.model, usage=outcome.usage, calls=outcome.answers)
+
+
+_WAITING: Final = Text(
+    "El agente «{agent}» espera una decisión. Todas las pendientes están en agents/list_approvals.",
+    "The agent “{agent}” waits for a decision. All that are pending are in agents/list_approvals.",
+)

@@ -63,6 +63,21 @@ async def test_what_cannot_be_undone_waits(acme: Organization, owner: psycopg.Co
     assert [one["approval_id"] for one in listed["approvals"]] == [approval["approval_id"]]
 
 
+async def test_a_notice_tells_of_it_once_until_it_is_read(acme: Organization) -> None:
+    found, contacts = await asked(acme)
+    ai = scripted(acme, says(calls=[("contacts_erase", {"id": contacts[0]})]))
+    await invoke(acme.live, found["agent_id"])
+
+    page = await acme.live.call("/v1/notices/list", {"kind": "approval.requested"})
+
+    assert len(ai.prompts) == 1
+    [notice] = page["notices"]
+    assert (notice["resource_id"], notice["details"]["approval_id"]) == (
+        found["agent_id"], found["approvals"][0]["approval_id"],
+    )  # fmt: skip
+    assert "Ayudante" in notice["text"]["es"]
+
+
 async def test_what_is_approved_is_done_and_the_execution_ends(acme: Organization, owner: psycopg.Connection) -> None:
     found, _ = await asked(acme)
 
