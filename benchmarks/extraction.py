@@ -27,6 +27,8 @@ from bivelio_server.reading.process import ChildReader
 
 BORN = "pdf"
 AT_ONCE = 2
+#: Of the table at the end: columns beside each other, and characters in each.
+COLUMNS = 1 + len(KINDS)
 WIDTH = 22
 
 
@@ -59,14 +61,15 @@ def main() -> None:
     arguments = _arguments()
     results = []
     for title, layouts in (("tuned", TUNED), ("held out", HELD_OUT)):
-        for kind in (BORN, *KINDS):
+        for kind in (BORN, *KINDS) if arguments.scanned else (BORN,):
             samples = list(_made_up(layouts, kind, arguments.documents if kind == BORN else arguments.scanned))
             results.append(_measured(f"{title}, {kind}", samples, arguments.engine))
             _report(results[-1], detail=arguments.detail, tell=arguments.tell and layouts is TUNED)
     if arguments.samples:
         results.append(_measured("real", list(_real(arguments.samples)), arguments.engine))
         _report(results[-1], detail=arguments.detail, tell=arguments.tell)
-    _table(results)
+    for start in range(0, len(results), COLUMNS):
+        _table(results[start : start + COLUMNS])
 
 
 def _arguments() -> Any:
