@@ -19,6 +19,8 @@ _LEAST_SHEET, _MOST_SHEET, _BRIGHTER = 0.25, 0.95, 40
 #: Where the paper ends it is that much darker a few pixels further on; a shadow falls off more slowly. Of so many
 #: places of each side, that share must be such an end.
 _STEP, _AROUND, _PLACES, _MOST_PLACES = 20, 6, 40, 0.7
+#: Of the brightness that parts paper from what is around it: a corner of the sheet may lie in the shade.
+_SHADES: Final = (1.0, 0.92, 0.84, 0.76)
 _MOST_SLANT, _COARSE, _FINE = 8.0, 0.5, 0.1
 _LEAST_SLANT: Final = 0.15
 #: Degrees by which the first row may lean away from the middle one, and the last one the other way; and how much
@@ -67,20 +69,27 @@ def _flattened(image: Grey) -> tuple[Grey, Matrix]:
 def _sheet(image: Grey) -> NDArray[np.float32] | None:
     """Its corners from the upper left one clockwise; None where the image is no photo of a sheet."""
     small, scale = _smaller(image)
-    blurred = cv2.morphologyEx(cv2.GaussianBlur(small, (5, 5), 0), cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))
-    _, bright = cv2.threshold(blurred, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    contours, _ = cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    largest = max(contours, key=cv2.contourArea, default=None)
-    if largest is None or not _LEAST_SHEET < cv2.contourArea(largest) / small.size < _MOST_SHEET:
-        return None
-    polygon = cv2.approxPolyDP(largest, 0.02 * cv2.arcLength(largest, closed=True), closed=True)
-    corners = np.asarray(polygon, np.int32)
-    if len(corners) != 4 or not cv2.isContourConvex(corners) or not _stands_out(_grey(blurred), corners):
+    blurred = _grey(cv2.morphologyEx(cv2.GaussianBlur(small, (5, 5), 0), cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8)))
+    between, _ = cv2.threshold(blurred, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    found = (_quadrangle(blurred, between * share) for share in _SHADES)
+    corners = next((each for each in found if each is not None and _stands_out(blurred, each)), None)
+    if corners is None:
         return None
     points = corners.reshape(4, 2).astype(np.float32)
     sums, differences = points.sum(axis=1), points[:, 0] - points[:, 1]
     order = [sums.argmin(), differences.argmax(), sums.argmax(), differences.argmin()]
     return points[order] / np.float32(scale) if len(set(order)) == 4 else None
+
+
+def _quadrangle(image: Grey, threshold: float) -> NDArray[np.int32] | None:
+    """The corners of the largest bright part of the photo, if it has four and may be a sheet."""
+    bright = cv2.threshold(image, threshold, 255, cv2.THRESH_BINARY)[1]
+    contours, _ = cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    largest = max(contours, key=cv2.contourArea, default=None)
+    if largest is None or not _LEAST_SHEET < cv2.contourArea(largest) / image.size < _MOST_SHEET:
+        return None
+    corners = np.asarray(cv2.approxPolyDP(largest, 0.02 * cv2.arcLength(largest, closed=True), closed=True), np.int32)
+    return corners if len(corners) == 4 and cv2.isContourConvex(corners) else None
 
 
 def _stands_out(image: Grey, corners: NDArray[np.int32]) -> bool:
