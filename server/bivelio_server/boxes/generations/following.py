@@ -18,22 +18,22 @@ _BATCH: Final = 100
 
 async def follow_models(services: Services) -> int:
     """How many boxes have begun to change theirs."""
-    changed = 0
-    for org_id, environment in await services.database.call_all("select org_id, environment from box_tenants()"):
-        caller = system_caller(org_id, Environment(environment))
-        ai = services.providers.of(LANGUAGE, services, caller)
-        if ai is not None:
-            changed += await _follow(services, caller, ai.embedding_model)
-    return changed
+    tenants = await services.database.call_all("select org_id, environment from box_tenants()")
+    callers = [system_caller(org_id, Environment(environment)) for org_id, environment in tenants]
+    return sum([await follow_model(services, caller) for caller in callers])
 
 
-async def _follow(services: Services, caller: Caller, model: str) -> int:
+async def follow_model(services: Services, caller: Caller) -> int:
+    """The same of one organisation and environment."""
+    ai = services.providers.of(LANGUAGE, services, caller)
+    if ai is None:
+        return 0
     changed, after = 0, ""
     while True:
         async with transaction(caller, services, Origin(Door.http)) as context:
-            boxes = await queries.boxes_of_others(context, model, after=after, limit=_BATCH)
+            boxes = await queries.boxes_of_others(context, ai.embedding_model, after=after, limit=_BATCH)
             for box_id in boxes:
-                await follow(context, box_id, model)
+                await follow(context, box_id, ai.embedding_model)
         changed += len(boxes)
         if len(boxes) < _BATCH:
             return changed

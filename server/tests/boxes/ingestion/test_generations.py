@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bivelio_server.ai.port import Embedded
-from bivelio_server.boxes.generations.following import follow_models
+from bivelio_server.boxes.generations.following import follow_model
 from bivelio_server.boxes.generations.unused import remove_unused
 from bivelio_server.kit.clock import MovableClock
 from tests.acceptance.installation import until
@@ -50,7 +50,7 @@ async def test_a_box_goes_over_at_once(box: Ingesting, acme: Organization) -> No
     ai = Slow(OLD)
     SCRIPTS.give(acme.id, ai)
 
-    assert await follow_models(box.services) >= 1
+    assert await follow_model(box.services, box.caller) == 1
     await ai.asked.wait()
 
     index = box.index()
@@ -71,7 +71,7 @@ async def test_what_is_added_meanwhile_is_searched_by_both(box: Ingesting, acme:
     await box.ended(await box.add(paragraphs([1, 2])))
     ai = Slow(OLD)
     SCRIPTS.give(acme.id, ai)
-    await follow_models(box.services)
+    await follow_model(box.services, box.caller)
     await ai.asked.wait()
 
     added = [await box.add(paragraphs([n, n + 1]), f"{n}.txt") for n in range(10, 13)]
@@ -109,12 +109,12 @@ async def test_going_back_embeds_nothing(box: Ingesting, acme: Organization, mod
     row = await box.ended(await box.add(paragraphs([1, 2])))
     ai = Slow(OLD)
     SCRIPTS.give(acme.id, ai)
-    await follow_models(box.services)
+    await follow_model(box.services, box.caller)
     await ai.asked.wait()
     SCRIPTS.give(acme.id, model)
     count = len(model.embedded)
 
-    await follow_models(box.services)
+    await follow_model(box.services, box.caller)
     ai.goes_on.set()
 
     index = await switched(box, OLD)

@@ -8,6 +8,7 @@ import pytest
 
 from bivelio_server.ai.port import Embedded
 from bivelio_server.kit.errors import IntegrationFailed
+from tests.acceptance.installation import until
 from tests.boxes.ingestion.arranging import Ingesting, paragraphs
 from tests.reading import files
 from tests.reading.test_hostile import docx_bomb, entity_bomb, locked
@@ -49,12 +50,11 @@ async def test_deleted_meanwhile(box: Ingesting, held: Held, cancelled: bool) ->
 
     await box.delete(file_id, cancelled=cancelled)
     held.goes_on.set()
-    # The next file of the box is through: the worker has left the first one.
+    await until(lambda: cancelled or box.traces(file_id) == NOTHING)
     await box.ended(await box.add("Otro fichero."))
 
     assert box.file(file_id)["ready_revision"] is None
     assert box.traces(file_id)["box_segments"] == 0
-    assert cancelled or box.traces(file_id) == NOTHING
 
 
 async def test_replaced_meanwhile(box: Ingesting, held: Held) -> None:

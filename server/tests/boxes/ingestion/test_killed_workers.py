@@ -20,7 +20,7 @@ from tests.world import Organization
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("alone")]
 
-CHUNKS, KILLS = 400, 4
+CHUNKS, KILLS = 640, 4
 MODEL = "scripted-e1"
 
 
