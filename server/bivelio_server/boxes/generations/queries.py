@@ -33,12 +33,13 @@ _LEFT: Final = """
      order by s.seq limit 1
 """
 _IS_THERE: Final = """
-    select from box_segments
+    select 1 from box_segments
      where org_id = %(org_id)s and environment = %(environment)s and box_id = %(box_id)s
        and generation = %(generation)s and seq = %(seq)s
 """
 _HOLD_FILE: Final = """
-    select from box_files where org_id = %(org_id)s and environment = %(environment)s and id = %(file_id)s for key share
+    select 1 from box_files
+     where org_id = %(org_id)s and environment = %(environment)s and id = %(file_id)s for key share
 """
 _SWITCH: Final = """
     with switched as (
@@ -53,7 +54,7 @@ _SWITCH: Final = """
        and s.generation < i.generation
 """
 _IS_OPEN: Final = """
-    select from boxes
+    select 1 from boxes
      where org_id = %(org_id)s and environment = %(environment)s and id = %(box_id)s and deleted_at is null
 """
 _OF_OTHERS: Final = """

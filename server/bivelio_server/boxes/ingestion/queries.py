@@ -61,7 +61,7 @@ async def find_locked(session: Transaction, caller: Caller, file_id: str) -> tup
 # Vectors that no chunk refers to are removed by whoever holds this lock alone (`unused.py`).
 _HOLD_VECTORS: Final = "select pg_advisory_xact_lock_shared(hashtextextended(%(org_id)s::text || 'box_vectors', 0))"
 _ANY_PAGE: Final = """
-    select from box_pages
+    select 1 from box_pages
      where org_id = %(org_id)s and environment = %(environment)s and file_id = %(file_id)s and revision = %(revision)s
      limit 1
 """
