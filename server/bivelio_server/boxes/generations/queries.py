@@ -108,15 +108,15 @@ async def boxes_of_others(context: Context, model: str, *, after: str, limit: in
 # Who adds chunks holds the lock too: what the statement does not find is referred to by nobody.
 _HOLD: Final = "select pg_advisory_xact_lock(hashtextextended(%(org_id)s::text || 'box_vectors', 0))"
 _REMOVE_UNUSED: Final = """
-    with some as materialized (
+    with looked_at as materialized (
         select model, digest from box_vectors
          where org_id = %(org_id)s and environment = %(environment)s
            and (model, digest) > (%(model)s, %(digest)s)
          order by model, digest limit %(limit)s
     ), gone as (
-        delete from box_vectors v using some
-         where v.org_id = %(org_id)s and v.environment = %(environment)s and v.model = some.model
-           and v.digest = some.digest
+        delete from box_vectors v using looked_at
+         where v.org_id = %(org_id)s and v.environment = %(environment)s and v.model = looked_at.model
+           and v.digest = looked_at.digest
            and not exists (
                select from box_chunks c
                  join box_files f on f.org_id = c.org_id and f.environment = c.environment and f.id = c.file_id
@@ -126,7 +126,7 @@ _REMOVE_UNUSED: Final = """
                   and (i.box_id is null or v.model in (i.model, i.next_model)))
         returning 1
     )
-    select model, digest, (select count(*) from gone) as removed from some order by model desc, digest desc limit 1
+    select model, digest, (select count(*) from gone) as removed from looked_at order by model desc, digest desc limit 1
 """
 
 
