@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from bivelio_server.ai.usage import count
 from bivelio_server.boxes.retrieval import searching
 from bivelio_server.boxes.retrieval.searching import Found, Vectors
 from bivelio_server.boxes.roles import BoxRole
@@ -32,8 +33,8 @@ async def _record(context: Context, prepared: PreparedSearch, vectors: Vectors) 
     return BoxSearchResult(results=[_passage(each) for each in found], units_consumed=PER_SEARCH)
 
 
-async def _record_failure(context: Context, prepared: PreparedSearch, error: IntegrationFailed) -> None:
-    """Nothing was recorded before."""
+async def _record_failure(context: Context, _prepared: PreparedSearch, error: IntegrationFailed) -> None:
+    await count(context, error)
 
 
 def _passage(found: Found) -> BoxPassage:

@@ -1,12 +1,14 @@
 """Boxes whose model is changed: each is asked with the model that its vectors are of."""
 
 import numpy as np
+import psycopg
 import pytest
 
 from bivelio_server.ai.port import Embedded
 from bivelio_server.boxes.retrieval.analysis import terms_of
 from bivelio_server.boxes.retrieval.segments import stored
-from tests.boxes.searching import texts
+from bivelio_server.kit.errors import IntegrationFailed
+from tests.boxes.searching import refused, texts
 from tests.boxes.stocking import MODEL, Stock, WordsModel, vector_of
 from tests.world import Organization
 
@@ -79,3 +81,30 @@ async def test_a_switch_between_question_and_answer_is_no_error(
     monkeypatch.setattr(WordsModel, "embed", embed_and_switch)
 
     assert await texts(acme.live, box, "caldera") == ["caldera de gas"]
+
+
+async def test_a_model_that_fails_is_told_and_costs_nothing(
+    acme: Organization, box: Stock, words: WordsModel, owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.add("a.pdf", "caldera")
+
+    async def fail(*_: object) -> Embedded:
+        raise IntegrationFailed(details={"provider": "overloaded", "engine": "gemini", "model": "e"})
+
+    monkeypatch.setattr(WordsModel, "embed", fail)
+
+    assert await refused(acme.live, box) == (503, "INTEGRATION_ERROR")
+    counted = owner.execute("select calls, failures from ai_usage where org_id = %s", (acme.id,)).fetchall()
+    assert counted == [(1, 1)]
+    assert owner.execute("select from box_unit_months where org_id = %s and used > 0", (acme.id,)).fetchall() == []
+
+
+async def test_what_a_provider_embeds_is_counted(
+    acme: Organization, box: Stock, words: WordsModel, owner: psycopg.Connection
+) -> None:
+    box.add("a.pdf", "caldera")
+
+    await texts(acme.live, box, "caldera")
+
+    counted = owner.execute("select engine, model, calls from ai_usage where org_id = %s", (acme.id,)).fetchall()
+    assert counted == [("scripted", MODEL, 1)]
