@@ -5,6 +5,8 @@ import ctypes
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final
 
 from bivelio_server.boxes.retrieval import queries
@@ -60,10 +62,16 @@ async def parts_of(
     """One after another, made beside the event loop; the caller need not keep them."""
     for batch in _batches(segments):
         rows = await queries.segments(session, caller, box_id, generation, [segment.seq for segment in batch])
-        read = [Row(row.seq, row.file_id, row.revision, Stored(row.chunks, row.vectors, row.terms)) for row in rows]
+        read = [_whole(list(pieces)) for _, pieces in groupby(rows, attrgetter("seq"))]
         del rows
         if read:
             yield await asyncio.to_thread(part_of, read)
+
+
+def _whole(pieces: Sequence[Any]) -> Row:
+    vectors, terms = b"".join(piece.vectors for piece in pieces), b"".join(piece.terms for piece in pieces)
+    first = pieces[0]
+    return Row(first.seq, first.file_id, first.revision, Stored(first.chunks, vectors, terms))
 
 
 def give_back() -> None:

@@ -61,21 +61,25 @@ _LISTED: Final = """
      where i.org_id = %(org_id)s and i.environment = %(environment)s and i.box_id = %(box_id)s
      order by s.seq
 """
+# In pieces: a connection keeps as much memory for good as its largest row has taken.
 _SEGMENTS: Final = """
-    select seq, file_id, revision, chunks, vectors, terms
-      from box_segments
-     where org_id = %(org_id)s and environment = %(environment)s and box_id = %(box_id)s
-       and generation = %(generation)s and seq = any(%(seqs)s::bigint[])
-     order by seq
+    select s.seq, s.file_id, s.revision, s.chunks, p.at, substring(s.vectors from p.at for %(piece)s::int) as vectors,
+           substring(s.terms from p.at for %(piece)s::int) as terms
+      from box_segments s
+     cross join lateral
+           generate_series(1, greatest(octet_length(s.vectors), octet_length(s.terms)), %(piece)s::int) as p(at)
+     where s.org_id = %(org_id)s and s.environment = %(environment)s and s.box_id = %(box_id)s
+       and s.generation = %(generation)s and s.seq = any(%(seqs)s::bigint[])
 """
+_PIECE_BYTES: Final = 1024 * 1024
 _PAGES: Final = """
-    select f.id, f.file_name, array_agg(p.text order by p.number) as pages
+    select f.id, f.file_name, p.text
       from box_files f
       join box_pages p on p.org_id = f.org_id and p.environment = f.environment and p.file_id = f.id
                       and p.revision = f.ready_revision
      where f.org_id = %(org_id)s and f.environment = %(environment)s and f.box_id = %(box_id)s
        and f.id = any(%(file_ids)s::text[]) and f.deleted_at is null
-     group by f.org_id, f.environment, f.id
+     order by f.id, p.number
 """
 
 
@@ -125,11 +129,13 @@ async def listed(session: Transaction, caller: Caller, box_id: str) -> list[Any]
 async def segments(
     session: Transaction, caller: Caller, box_id: str, generation: int, seqs: Sequence[int]
 ) -> list[Any]:
-    values = {**_key(caller, box_id), "generation": generation, "seqs": list(seqs)}
-    return await session.run(_SEGMENTS, values, binary=True)
+    """Their pieces of vectors and terms, which begin `at` their first, second, … byte; in order."""
+    values = {**_key(caller, box_id), "generation": generation, "seqs": list(seqs), "piece": _PIECE_BYTES}
+    return sorted(await session.run(_SEGMENTS, values, binary=True), key=lambda row: (row.seq, row.at))
 
 
 async def pages(context: Context, box_id: str, file_ids: Sequence[str]) -> list[Any]:
+    """Those of the files' present contents, in order."""
     return await context.session.run(_PAGES, {**_key(context.caller, box_id), "file_ids": list(file_ids)})
 
 

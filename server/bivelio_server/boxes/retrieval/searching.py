@@ -108,10 +108,10 @@ async def full_documents(context: Context, box_id: str, needed: BoxRole, sources
     InsufficientScope."""
     await prepare(context, box_id, needed)
     wanted = [source for source in dict.fromkeys(sources) if is_well_formed(source)]
-    rows = {row.id: row for row in await queries.pages(context, box_id, wanted)}
-    return [
-        FullDocument(file_id, rows[file_id].file_name, rows[file_id].pages) for file_id in wanted if file_id in rows
-    ]
+    found: dict[str, FullDocument] = {}
+    for row in await queries.pages(context, box_id, wanted):
+        found.setdefault(row.id, FullDocument(row.id, row.file_name, [])).pages.append(row.text)
+    return [found[file_id] for file_id in wanted if file_id in found]
 
 
 async def _embedded(services: Services, caller: Caller, models: Sequence[str], text: str) -> Vectors:
