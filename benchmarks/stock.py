@@ -29,6 +29,18 @@ _ANY: Final = 0.80
 _SAME_FILE: Final = 0.87
 
 Floats = NDArray[np.float32]
+_FILES: Final = "(select g, 'file_' || right(%(box)s, 20) || g as id from generate_series(1, %(files)s) g) f"
+_OTHERS: Final = (
+    "insert into box_files (org_id, environment, id, box_id, file_name, mime_type, bytes, sha256, file, state, progress,"
+    " revision, ready_revision, seq, created_by, version, created_at, updated_at) select %(org)s, 'live', f.id, %(box)s,"
+    f" 'other.pdf', 'text/plain', 1, '', '{{}}', 'ready', 1, 1, 1, g, 'bench', 1, now(), now() from {_FILES}",
+    "insert into box_chunks select %(org)s, 'live', f.id, 1, s.n, sha256((f.id || ':' || s.n)::bytea), null, s.text, 1, 1,"
+    f" 1000 * s.n, 1000 * s.n + length(s.text), now() from {_FILES}, sample s",
+    "insert into box_vectors select %(org)s, 'live', %(model)s, sha256((f.id || ':' || s.n)::bytea), s.vector, now()"
+    f" from {_FILES}, sample s",
+    "insert into box_segments select %(org)s, 'live', %(box)s, 1, f.g, f.id, 1, %(chunks)s, %(vectors)s, %(terms)s, now()"
+    f" from {_FILES}",
+)
 
 
 @dataclass(frozen=True)
@@ -69,13 +81,22 @@ class Stocker:
         return Filled(box_id, np.concatenate(vectors), texts)
 
     def others(self, passages: int, boxes: int = 50) -> None:
-        """So many passages in boxes that nobody asks, which are all alike."""
-        texts = self._texts[:FILE]
+        """So many passages in boxes that nobody asks, made in the database: all of the same hundred texts."""
+        if not passages:
+            return
         vectors = self._vectors(FILE)
         segment = stored(vectors, self._terms[:FILE])
-        ids = [self._empty_box(passages // boxes) for _ in range(boxes)]
-        for number in range(passages // FILE):
-            self._file(ids[number % boxes], 1 + number // boxes, texts, vectors, segment)
+        self._connection.execute("create temp table sample (n int, text text, vector bytea)")
+        with self._connection.cursor().copy("copy sample from stdin") as copy:
+            for n in range(FILE):
+                copy.write_row((n, self._texts[n], vectors[n].astype("<f2").tobytes()))
+        for _ in range(boxes):
+            values = {
+                "org": self._org, "box": self._empty_box(passages // boxes), "files": -(-passages // boxes // FILE),
+                "chunks": segment.chunks, "vectors": segment.vectors, "terms": segment.terms, "model": MODEL,
+            }  # fmt: skip
+            for statement in _OTHERS:
+                self._connection.execute(statement, values)
 
     def settle(self) -> None:
         """As the database would be after a while."""
