@@ -2,8 +2,8 @@
 
     python benchmarks/retrieval.py [--database 1000000] [--boxes 1000 10000 100000]
 
-Texts and vectors are made up: words as frequent as in a language, vectors as near to one another as those of e5. Questions
-are of a passage: some of its words, and a vector not far from its own; only the time of embedding is of real questions.
+Texts and vectors are made up: words as frequent as in a language, vectors as near to one another as those of e5. A question
+is of a passage: some of its words, and a vector not far from its own.
 Filling the database takes most of the time.
 """
 
