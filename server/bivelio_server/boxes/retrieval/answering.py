@@ -11,7 +11,7 @@ from bivelio_server.boxes.access import require
 from bivelio_server.boxes.retrieval import queries
 from bivelio_server.boxes.retrieval.analysis import terms_of
 from bivelio_server.boxes.retrieval.dense import Direction
-from bivelio_server.boxes.retrieval.fusion import fused
+from bivelio_server.boxes.retrieval.fusion import fused, shown
 from bivelio_server.boxes.retrieval.index import Index
 from bivelio_server.boxes.retrieval.loading import Listing, parts_of
 from bivelio_server.boxes.retrieval.picking import Passage, Piece, Span, picked, stitched
@@ -139,15 +139,9 @@ def _in_order(
 ) -> list[Passage]:
     """The best first; of equals always the same."""
     lexical = np.array([candidate.lexical for candidate in candidates], np.float32)
-    cosines = np.zeros_like(lexical) if vector is None else _cosines(rows, candidates, vector)
-    exact = lexical if vector is None else fused(cosines, lexical, spread)
-    scores = [round(score, 6) for score in exact.tolist()]
-    # No score is above 1; among those that would be, both halves tell.
-    both = (cosines + lexical).tolist()
-    order = sorted(
-        range(len(rows)), key=lambda at: (-scores[at], -both[at], candidates[at].place.seq, candidates[at].n)
-    )
-    return [_passage(rows[at], candidates[at], scores[at]) for at in order]
+    exact = lexical if vector is None else fused(_cosines(rows, candidates, vector), lexical, spread)
+    order = sorted(range(len(rows)), key=lambda at: (-exact[at], candidates[at].place.seq, candidates[at].n))
+    return [_passage(rows[at], candidates[at], shown(float(exact[at]))) for at in order]
 
 
 def _cosines(rows: Sequence[Any], candidates: Sequence[Candidate], vector: Floats) -> Floats:

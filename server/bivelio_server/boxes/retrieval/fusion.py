@@ -25,12 +25,17 @@ def deviation(cosines: Floats) -> float:
 
 
 def fused(cosines: Floats, coverage: Floats, spread: float) -> Floats:
-    """The scores of passages, from 0 to 1: the cosine with the question, and more where its words stand in the passage.
+    """The scores of passages: the cosine with the question, and more where its words stand in the passage.
 
     `coverage` is the share of the question that does, by the weight of its words (BM25 over the most that it could be);
     `spread` the `deviation` of the question's cosines in the box. A sum of ranks would do worse than meaning alone
     wherever words are no help.
     """
     bonus = _WEIGHT * spread * np.maximum(0.0, coverage - _CHANCE) ** 2
-    scores: Floats = np.clip(cosines + bonus, 0.0, 1.0).astype(np.float32)
+    scores: Floats = (cosines + bonus).astype(np.float32)
     return scores
+
+
+def shown(score: float) -> float:
+    """A score as it is told: from 0 to 1."""
+    return round(min(max(score, 0.0), 1.0), 6)
