@@ -15,6 +15,7 @@ import ingestion
 import parked
 import processes
 import reading
+import retrieval
 import retrieval_quality
 import understanding
 import webhooks
@@ -40,6 +41,7 @@ def main() -> None:
             fairness.measure(here, installed)
             parked.measure(here, installed)
             asyncio.run(history.measure(here, installed))
+            asyncio.run(retrieval.measure(here, installed))
             asyncio.run(ingestion.measure(here, installed))
         asyncio.run(agents.measure(here))
         asyncio.run(webhooks.measure(here))
