@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bivelio_server.boxes.tasks import INGEST_TASK
 from bivelio_server.contacts import long_work
+from bivelio_server.durable import Run
 from bivelio_server.jobs.running import JobRunner
 from bivelio_server.jobs.starting import TASK
 from bivelio_server.kit.context import Services
@@ -18,11 +20,17 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def jobs_done(services: Services) -> AsyncIterator[None]:
-    async with working(services, {TASK: JobRunner(long_work.KINDS)}):
+    async with working(services, {TASK: JobRunner(long_work.KINDS), INGEST_TASK: pass_over}):
         yield
 
 
-@pytest.mark.usefixtures("jobs_done")
+async def pass_over(run: Run) -> None:
+    """What is read out of the file is made by the test."""
+    async with run.transaction() as session:
+        await run.finish(session)
+
+
+@pytest.mark.usefixtures("alone", "jobs_done")
 async def test_a_person_goes_from_names_pages_and_passages(acme: Organization) -> None:
     contact = await acme.live.call("/v1/contacts/create", {"name": "Ana Peña", "email": "ana.pena@ejemplo.com"})
     box = await a_box(acme.live, "Expediente de ana.pena@ejemplo.com")
