@@ -129,7 +129,7 @@ async def test_many_at_once_are_counted_exactly(acme: Organization, key: Asker) 
 
 
 async def test_two_keys_of_a_user_at_once_share_what_is_left_of_the_day(
-    acme: Organization, key: Asker, http: httpx2.AsyncClient
+    acme: Organization, key: Asker, bounded: httpx2.AsyncClient
 ) -> None:
     other = Asker(bounded, make_key(acme))
     await key.check()

@@ -88,9 +88,9 @@ def _inhabit(crowd: Crowd, organization: Organization, environment: str) -> None
             if role in MAY:
                 opened[person].add(box.id)
         crowd.files[box.id] = file_id
-    crowd.holders += [
+    crowd.holders.extend(
         Holder(asker(organization, person, environment), frozenset(boxes)) for person, boxes in opened.items()
-    ]
+    )
 
 
 async def test_ten_thousand_probes_find_nothing_of_somebody_elses(crowd: Crowd) -> None:
