@@ -37,7 +37,7 @@ from bivelio_server.boxes.generations import reembedding
 from bivelio_server.boxes.ingestion import ingesting
 from bivelio_server.boxes.public import operations as box_keys
 from bivelio_server.boxes.public.documentation import PUBLIC_MODELS, PUBLIC_SECURITY_SCHEMES, public_paths
-from bivelio_server.boxes.public.endpoint import MOUNTED_AT, PublicAPI
+from bivelio_server.boxes.public.endpoint import public_mount
 from bivelio_server.boxes.retrieval.cache import BoxIndexes
 from bivelio_server.boxes.tasks import INGEST_TASK, REEMBED_TASK
 from bivelio_server.chores import CHORES
@@ -261,7 +261,7 @@ def create_app(services: Services, installation: Installation) -> Starlette:
             Route(document_files.PATH, behind(document_files.downloads(services)), methods=["GET"]),
             Route(HOOK_PATH, InboundHooks(services)),
             Mount("/v1", behind(OperationsDoor(services))),
-            Mount(MOUNTED_AT, PublicAPI(services)),
+            public_mount(services),
             *_operator_routes(services),
             *invitation_routes(),
             *reference_routes(partial(openapi_document, services.catalogue, "/")),

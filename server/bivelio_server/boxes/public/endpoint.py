@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from bivelio_server.boxes.public import queries
@@ -133,6 +134,13 @@ class PublicAPI:
         state = asked.request.state
         origin = Origin(Door.http, state.request_id, state.admitted.address)
         return transaction(asked.caller, self._services, origin)
+
+
+def public_mount(services: Services) -> Mount:
+    """Of every path below its address, also of those with a line end in them, which a Mount leaves out by itself."""
+    mount = Mount(MOUNTED_AT, PublicAPI(services))
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
+    return mount
 
 
 @contextmanager

@@ -199,6 +199,7 @@ async def test_everything_below_the_address_is_told_in_its_shape(world: World, a
     key = asker(acme)
 
     assert outcome(await key.http.get("/api/public/v2/check", headers=key.headers)) == (404, "B1004")
+    assert outcome(await key.ask("boxes/box_1%0A/retrieve", {})) == (404, "B1004")
     assert outcome(await key.http.get("/api/public/v2/check")) == (401, "B3002")
     assert outcome(await key.http.post(f"{BASE}/check", headers=key.headers)) == (405, "B1004")
 
