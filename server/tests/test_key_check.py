@@ -85,6 +85,12 @@ PLAIN_BYTES = {
     ("sign_in_codes", "digest"),
     ("installation_keys", "sealed"),
     ("job_file_pieces", "content"),
+    ("box_keys", "digest"),
+    ("box_chunks", "digest"),
+    ("box_vectors", "digest"),
+    ("box_vectors", "vector"),
+    ("box_segments", "vectors"),
+    ("box_segments", "terms"),
 }
 
 

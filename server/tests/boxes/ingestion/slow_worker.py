@@ -27,7 +27,8 @@ class Slow(Scripted):
 
     async def embed(self, texts: Sequence[str], kind: Any, model: str | None = None) -> Embedded:
         with self.journal.open("a") as lines:
-            lines.writelines(f"{sha256(text.encode()).hexdigest()}\n" for text in texts)
+            # Whoever is killed while they write leaves a piece of a line, which the next one begins after.
+            lines.writelines(f"\n{sha256(text.encode()).hexdigest()}" for text in texts)
         await asyncio.sleep(_BATCH_SECONDS)
         return await super().embed(texts, kind, model)
 
