@@ -180,7 +180,7 @@ async def _add(services: Services, caller: Caller, box_id: str, texts: Sequence[
 
 
 async def _ready(database: psycopg.Connection) -> None:
-    while database.execute("select from box_files where state in ('pending', 'processing') limit 1").fetchone():
+    while database.execute("select 1 from box_files where state in ('pending', 'processing') limit 1").fetchone():
         await asyncio.sleep(0.02)
     failed = database.execute("select error from box_files where state = 'failed' limit 1").fetchone()
     if failed is not None:
