@@ -8,9 +8,10 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-#: As many of an organisation wait for a turn in a process; further ones look again after a tenth of their age, within
-#: these bounds: many that wait must cost little, and leave places to other work of the organisation.
-MOST_WAITING: Final = 4
+#: As many of an organisation wait for a turn in a process, so that none is lost between two; further ones look again
+#: after a tenth of their age, within these bounds: another process may have a turn for them sooner, many that wait must
+#: cost little, and leave places to other work of the organisation.
+MOST_WAITING: Final = 1
 _SHORTEST_NAP: Final = timedelta(seconds=0.5)
 _LONGEST_NAP: Final = timedelta(seconds=60)
 
