@@ -60,7 +60,7 @@ async def measure() -> None:
         ai = EmbeddedAI(Path(folder))
         began = time.process_time()
         box = await _box(ai, passages)
-        print(f"\nquality of search: {len(passages)} passages in Spanish, {len(questions)} questions")
+        print(f"\nquality of search: {len(questions)} questions, {len(passages)} passages, most of them in Spanish")
         print(f"  (embedded with {time.process_time() - began:.0f} s of CPU)")
         ranks = {way: [await _rank(ai, box, question, way) for question in questions] for way in WAYS}
     for tuning in (True, False):
