@@ -28,7 +28,7 @@ async def test_killed_again_and_again(
     acme: Organization, services: Services, installation: Installation, clock: MovableClock, tmp_path: Path
 ) -> None:
     box = await Ingesting(acme, services).create()
-    file_id, moments = await box.add(paragraphs(range(CHUNKS))), random.Random(5)
+    file_id, moments = await box.add(paragraphs(range(CHUNKS)), "killed again and again.txt"), random.Random(5)
     journal = tmp_path / "embedded"
     journal.touch()
 
@@ -43,7 +43,8 @@ async def test_killed_again_and_again(
         _start(crowd, journal)
         row = await box.ended(file_id, seconds=60)
 
-    # The workers' chores may embed for other boxes meanwhile, and who is killed may leave a torn line.
+    # The workers' chores may embed for other boxes meanwhile, whose texts have other names in front of them; and who is
+    # killed may leave a torn line.
     own = {digest.hex() for digest in box.vectors(MODEL)}
     embedded = Counter(line for line in journal.read_text().split() if line in own)
     assert (row["chunk_count"], row["ready_revision"], row["seq"]) == (CHUNKS, 1, 1)
