@@ -29,7 +29,7 @@ from bivelio_server.kit import audit
 from bivelio_server.kit.caller import Caller
 from bivelio_server.kit.context import Cause, Context
 from bivelio_server.kit.db import passes_by_itself
-from bivelio_server.kit.errors import APIError, InternalError, NotFound, Unavailable, ValidationFailed
+from bivelio_server.kit.errors import APIError, InternalError, Unavailable, as_stored
 from bivelio_server.kit.execution import transaction
 from bivelio_server.kit.origin import Door, Origin
 from bivelio_server.kit.text import Text
@@ -238,15 +238,7 @@ async def _fail_in_silence(run: Run, error: APIError) -> None:
 
 
 def _mark_failed(context: Context, row: DocumentRow, error: APIError) -> None:
-    problem = error.problems[0] if isinstance(error, ValidationFailed) else None
-    field = problem.field if problem else error.details.get("field") if isinstance(error, NotFound) else None
-    row.status, row.processed_at = "failed", context.now
-    row.error = {
-        "code": error.code,
-        "field": field,
-        "constraint": problem.constraint if problem else None,
-        "message": {"es": error.text.es, "en": error.text.en},
-    }
+    row.status, row.processed_at, row.error = "failed", context.now, as_stored(error)
 
 
 async def _close(context: Context, row: DocumentRow, cost: int) -> None:

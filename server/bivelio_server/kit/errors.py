@@ -98,6 +98,18 @@ class ValidationFailed(APIError):
         }
 
 
+def as_stored(error: APIError) -> dict[str, Any]:
+    """The error as a row keeps it, for whoever asks later, in either language; `field` is that of the first problem."""
+    problem = error.problems[0] if isinstance(error, ValidationFailed) else None
+    missing = error.details.get("field") if isinstance(error, NotFound) else None
+    return {
+        "code": error.code,
+        "field": problem.field if problem else missing,
+        "constraint": problem.constraint if problem else None,
+        "message": {"es": error.text.es, "en": error.text.en},
+    }
+
+
 def null_refused(*fields: str) -> "ValidationFailed":
     """The refusal of `null` where a value must stand."""
     text = Text("El campo '{field}' no puede ser null.", "The field '{field}' cannot be null.")

@@ -37,10 +37,9 @@ from bivelio_server.kit.errors import (
     Impossible,
     IntegrationFailed,
     InternalError,
-    NotFound,
     Problem,
     Unavailable,
-    ValidationFailed,
+    as_stored,
 )
 from bivelio_server.kit.text import Text
 
@@ -175,7 +174,7 @@ async def _fail(run: Run, error: APIError) -> None:
 
     async def fail(context: Context, row: BoxFile) -> None:
         await queries.remove_content(context, row, row.revision)
-        row.state, row.error = "failed", _shown(error)
+        row.state, row.error = "failed", as_stored(error)
         row.page_count, row.chunk_count = None, None
         if row.ready_revision == row.revision:
             row.ready_revision, row.seq = None, None
@@ -187,17 +186,6 @@ async def _fail(run: Run, error: APIError) -> None:
 
     if await while_there(run, None, fail):
         INGESTED.labels("failed").inc()
-
-
-def _shown(error: APIError) -> dict[str, object]:
-    problem = error.problems[0] if isinstance(error, ValidationFailed) else None
-    field = problem.field if problem else error.details.get("field") if isinstance(error, NotFound) else None
-    return {
-        "code": error.code,
-        "field": field,
-        "constraint": problem.constraint if problem else None,
-        "message": {"es": error.text.es, "en": error.text.en},
-    }
 
 
 _TAKES_DOWN: Final = Text(
